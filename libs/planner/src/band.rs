@@ -1,0 +1,109 @@
+//! The band of each broker and resource in exact integers, and how far outside it a load is. Must not know replicas.
+
+use crate::model::{Loads, Model, Standing};
+use crate::placement::Placement;
+
+/// Load and capacity summed over the open brokers of a group, per resource, brokers without capacity left out.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct GroupSum {
+    pub load: u128,
+    pub capacity: u128,
+}
+
+pub(crate) fn group_sums(model: &Model<'_>, load: &[Loads]) -> Vec<[GroupSum; 4]> {
+    let mut sums = vec![[GroupSum::default(); 4]; model.group_names.len()];
+    for (broker, facts) in model.brokers.iter().enumerate().filter(|(_, facts)| facts.standing == Standing::Open) {
+        for (r, sum) in sums[facts.group as usize].iter_mut().enumerate() {
+            if facts.capacity[r] > 0 && model.measured[r] {
+                sum.load += u128::from(load[broker][r]);
+                sum.capacity += u128::from(facts.capacity[r]);
+            }
+        }
+    }
+    sums
+}
+
+/// Lowest and highest load inside the band, per broker and resource. Where no band applies: 0 and the largest number.
+pub(crate) struct Edges {
+    pub low: Vec<Loads>,
+    pub high: Vec<Loads>,
+    /// 1 / (capacity x mean): turns a surplus into a share of the mean.
+    scale: Vec<[f64; 4]>,
+    /// Whether any broker has a band in that resource.
+    pub active: [bool; 4],
+}
+
+impl Edges {
+    pub fn new(model: &Model<'_>, placement: &Placement) -> Self {
+        let sums = group_sums(model, &placement.load);
+        let brokers = model.brokers.len();
+        let mut edges = Edges {
+            low: vec![[0; 4]; brokers],
+            high: vec![[u64::MAX; 4]; brokers],
+            scale: vec![[0.0; 4]; brokers],
+            active: [false; 4],
+        };
+        let width = u128::from(model.goal.band.parts_per_million);
+        for (broker, facts) in model.brokers.iter().enumerate().filter(|(_, facts)| facts.standing == Standing::Open) {
+            for (r, &sum) in sums[facts.group as usize].iter().enumerate() {
+                if facts.capacity[r] == 0 || sum.load == 0 {
+                    continue;
+                }
+                let capacity = u128::from(facts.capacity[r]);
+                edges.active[r] = true;
+                edges.low[broker][r] = share(sum, capacity, 1_000_000u128.saturating_sub(width), true);
+                edges.high[broker][r] = share(sum, capacity, 1_000_000 + width, false);
+                edges.scale[broker][r] = sum.capacity as f64 / sum.load as f64 / facts.capacity[r] as f64;
+            }
+        }
+        edges
+    }
+
+    /// How many resources `broker` is outside the band on with this load.
+    pub fn outside(&self, broker: u32, load: &Loads) -> u32 {
+        let (low, high) = (&self.low[broker as usize], &self.high[broker as usize]);
+        (0..4).filter(|&r| load[r] < low[r] || load[r] > high[r]).count() as u32
+    }
+
+    /// Squared distance from the band, or from the capacity limit where that is nearer, in shares of the mean; 0 inside.
+    pub fn penalty(&self, model: &Model<'_>, broker: u32, load: &Loads) -> f64 {
+        let at = broker as usize;
+        let mut sum = 0.0;
+        for r in 0..4 {
+            let (low, load) = (self.low[at][r], load[r]);
+            let high = self.high[at][r].min(model.brokers[at].limit[r].max(low));
+            let distance = if load > high { load - high } else { low.saturating_sub(load) };
+            if distance > 0 {
+                let share = distance as f64 * self.scale[at][r];
+                sum += share * share;
+            }
+        }
+        sum
+    }
+
+    /// Squared distance from the mean itself, in shares of it: what decides between places that are all inside the band.
+    pub fn unevenness(&self, broker: u32, load: &Loads) -> f64 {
+        let scale = &self.scale[broker as usize];
+        (0..4).filter(|&r| scale[r] > 0.0).map(|r| (load[r] as f64 * scale[r] - 1.0).powi(2)).sum()
+    }
+
+    /// Load as a share of the mean; 0 where no band applies.
+    pub fn over_mean(&self, broker: u32, r: usize, load: u64) -> f64 {
+        load as f64 * self.scale[broker as usize][r]
+    }
+}
+
+/// mean x capacity x millionths, rounded into the band: up for the low edge, down for the high one.
+fn share(sum: GroupSum, capacity: u128, millionths: u128, up: bool) -> u64 {
+    let (mut load, mut whole) = (sum.load, sum.capacity);
+    loop {
+        let product = load.checked_mul(millionths).and_then(|x| x.checked_mul(capacity));
+        let divisor = whole.checked_mul(1_000_000);
+        if let (Some(product), Some(divisor)) = (product, divisor) {
+            let quotient = if up { product.div_ceil(divisor.max(1)) } else { product / divisor.max(1) };
+            return u64::try_from(quotient).unwrap_or(u64::MAX);
+        }
+        // Figures beyond any cluster's: give up their last bits, not the program.
+        (load, whole) = (load >> 8, (whole >> 8).max(1));
+    }
+}

@@ -1,0 +1,71 @@
+//! Which candidates become alternatives: the first always, the others when they trade something for something.
+//! Must not know how candidates were found.
+
+use crate::bounds;
+use crate::goals::Candidate;
+use crate::model::Model;
+use crate::report;
+use crate::schedule::{Schedule, schedule};
+use crate::{Alternative, Label, Outcome};
+
+/// What alternatives are compared in, each less the better.
+struct Standing {
+    bytes: u64,
+    leader_moves: u64,
+    hard: u64,
+    /// Brokers outside on any resource, and summed over resources: neither reading may show a dominated plan.
+    outside: [u64; 2],
+}
+
+impl Standing {
+    fn of(model: &Model<'_>, schedule: &Schedule, alternative: &Alternative) -> Self {
+        let (brokers, summed) = report::brokers_outside(model, &schedule.placement);
+        Standing {
+            bytes: alternative.cost.moved_bytes,
+            leader_moves: alternative.cost.leader_moves,
+            hard: alternative.hard_unmet() as u64,
+            outside: [brokers, summed],
+        }
+    }
+
+    fn as_good_as(&self, other: &Standing, reading: usize) -> bool {
+        self.bytes <= other.bytes
+            && self.leader_moves <= other.leader_moves
+            && self.hard <= other.hard
+            && self.outside[reading] <= other.outside[reading]
+    }
+
+    /// Whether neither makes the other pointless, equal ones included.
+    fn is_apart_from(&self, other: &Standing) -> bool {
+        (0..2).all(|reading| !self.as_good_as(other, reading) && !other.as_good_as(self, reading))
+    }
+}
+
+pub(crate) fn outcome(model: &Model<'_>, candidates: Vec<Candidate>) -> Outcome {
+    let mut shown: Vec<(Standing, Alternative)> = Vec::new();
+    let mut first: Option<Schedule> = None;
+    for candidate in candidates {
+        let schedule = schedule(model, &candidate.placement);
+        let alternative = report::alternative(model, candidate.label, candidate.why, &schedule);
+        let standing = Standing::of(model, &schedule, &alternative);
+        let is_first = first.is_none();
+        let adds = !alternative.moves.is_empty() && shown.iter().all(|(other, _)| standing.is_apart_from(other));
+        if is_first || adds {
+            shown.push((standing, alternative));
+        }
+        let has_moves = !schedule.order.is_empty();
+        first.get_or_insert(schedule);
+        if is_first && !has_moves {
+            break;
+        }
+    }
+    let first = first.expect("every goal gives at least one candidate");
+    let mut alternatives: Vec<Alternative> = shown.into_iter().map(|(_, alternative)| alternative).collect();
+    if let [only] = alternatives.as_mut_slice() {
+        only.label = Label::Only;
+        if only.moves.is_empty() {
+            only.why = "Nothing to do, or nothing that can be done.".to_owned();
+        }
+    }
+    Outcome { bounds: bounds::bounds(model, &first, &alternatives[0]), alternatives }
+}

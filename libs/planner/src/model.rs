@@ -1,0 +1,351 @@
+//! The snapshot as flat arrays: u32 ids, integer loads, the goal's view of each broker already applied. Immutable.
+//! Must not know how a search walks over it; names appear here only to be given back at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ballast_cluster::{Broker, BrokerId, BrokerState, Partition, Snapshot, Topic};
+
+use crate::placement::Placement;
+use crate::{Goal, GoalKind, Limits, Resource};
+
+/// One number per resource, in the order of [`Resource::ALL`].
+pub(crate) type Loads = [u64; 4];
+pub(crate) const DISK: usize = 0;
+pub(crate) const NETWORK_IN: usize = 1;
+pub(crate) const NETWORK_OUT: usize = 2;
+pub(crate) const CPU: usize = 3;
+
+/// No broker: the leader of a partition without one.
+pub(crate) const NOBODY: u32 = u32::MAX;
+
+/// What a broker is to the planner, after the goal has had its say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// Alive or new: counted in the mean and free to get replicas.
+    Open,
+    Draining,
+    Dead,
+}
+
+#[derive(Clone)]
+pub(crate) struct BrokerFacts {
+    pub id: BrokerId,
+    pub rack: u32,
+    pub group: u32,
+    pub standing: Standing,
+    /// Named by the goal.
+    pub named: bool,
+    /// Excluded by the limits: gets nothing.
+    pub closed: bool,
+    pub capacity: Loads,
+    /// Load above this breaks the capacity rule; the largest number where the rule does not apply.
+    pub limit: Loads,
+    /// Place among equally good brokers: by id, or shuffled by the seed.
+    pub tie: u32,
+}
+
+#[derive(Clone)]
+pub(crate) struct TopicFacts<'a> {
+    pub name: &'a str,
+    pub id: Option<&'a str>,
+    pub group: u32,
+}
+
+#[derive(Clone)]
+pub(crate) struct PartitionFacts {
+    pub topic: u32,
+    pub index: u32,
+    /// Its slots are `start..start + len`.
+    pub start: u32,
+    pub len: u32,
+    /// The present leader if it lives, else [`NOBODY`].
+    pub leader: u32,
+    pub leads: Loads,
+    pub follows: Loads,
+    /// Its topic is excluded: does not change.
+    pub excluded: bool,
+    /// A reassignment is under way: does not change.
+    pub reassigning: bool,
+    /// No live in-sync replica: does not change.
+    pub offline: bool,
+}
+
+impl PartitionFacts {
+    pub fn is_fixed(&self) -> bool {
+        self.excluded || self.reassigning || self.offline || self.len == 0
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.follows[DISK]
+    }
+
+    pub fn role(&self, leader: bool) -> &Loads {
+        if leader { &self.leads } else { &self.follows }
+    }
+
+    pub fn slots(&self) -> std::ops::Range<usize> {
+        self.start as usize..(self.start + self.len) as usize
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Model<'a> {
+    pub goal: &'a Goal,
+    pub limits: &'a Limits,
+    pub brokers: Vec<BrokerFacts>,
+    pub topics: Vec<TopicFacts<'a>>,
+    pub partitions: Vec<PartitionFacts>,
+    /// The present replica lists, one after the other.
+    pub slots: Vec<u32>,
+    /// Parallel to `slots`: whether that replica may lead as things are.
+    pub in_sync: Vec<bool>,
+    /// Resources whose figure is known for every partition.
+    pub measured: [bool; 4],
+    /// Per group: racks with an open broker.
+    pub open_racks: Vec<u32>,
+    pub group_names: Vec<String>,
+}
+
+impl<'a> Model<'a> {
+    pub fn new(snapshot: &'a Snapshot, goal: &'a Goal, limits: &'a Limits, seed: u64) -> Self {
+        let mut groups: BTreeSet<&str> = snapshot.brokers.iter().map(|broker| broker.group.as_str()).collect();
+        groups.extend(snapshot.topics.iter().map(|topic| topic.group.as_str()));
+        let group_names: Vec<String> = groups.into_iter().map(str::to_owned).collect();
+        let brokers = broker_facts(snapshot, goal, limits, seed, &group_names);
+        let mut model = Model {
+            goal,
+            limits,
+            open_racks: open_racks(&brokers, group_names.len()),
+            brokers,
+            topics: Vec::new(),
+            partitions: Vec::new(),
+            slots: Vec::new(),
+            in_sync: Vec::new(),
+            measured: [true; 4],
+            group_names,
+        };
+        let mut topics: Vec<&Topic> = snapshot.topics.iter().collect();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        let excluded: BTreeSet<&str> = limits.excluded_topics.iter().map(String::as_str).collect();
+        for topic in topics {
+            let group = group_index(&model.group_names, &topic.group);
+            model.topics.push(TopicFacts { name: &topic.name, id: topic.id.as_deref(), group });
+            let mut partitions: Vec<&Partition> = topic.partitions.iter().collect();
+            partitions.sort_by_key(|partition| partition.index);
+            for partition in partitions {
+                model.push(partition, excluded.contains(topic.name.as_str()));
+            }
+        }
+        model.keep_sums_in_range();
+        model
+    }
+
+    fn push(&mut self, partition: &Partition, excluded: bool) {
+        let index_of = |id: BrokerId| self.brokers.binary_search_by_key(&id, |broker| broker.id).ok();
+        let start = self.slots.len() as u32;
+        let mut leader = NOBODY;
+        for &id in &partition.replicas {
+            let broker = index_of(id).expect("every listed broker has facts: broker_facts adds the unregistered ones as dead");
+            let lives = self.brokers[broker].standing != Standing::Dead;
+            let leads = lives && partition.leader == Some(id);
+            if leads {
+                leader = broker as u32;
+            }
+            self.slots.push(broker as u32);
+            self.in_sync.push(lives && (leads || partition.in_sync.contains(&id)));
+        }
+        let load = &partition.load;
+        let copies = (partition.replicas.len() as u64).saturating_sub(1);
+        let out = load.produce_bytes_per_second.saturating_mul(copies);
+        self.measured[NETWORK_OUT] &= load.consume_bytes_per_second.is_some();
+        self.measured[CPU] &= load.leader_cpu_millicores.is_some() && load.follower_cpu_millicores.is_some();
+        let (size, produce) = (load.size_bytes, load.produce_bytes_per_second);
+        self.partitions.push(PartitionFacts {
+            topic: (self.topics.len() - 1) as u32,
+            index: partition.index,
+            start,
+            len: partition.replicas.len() as u32,
+            leader,
+            leads: [
+                size,
+                produce,
+                out.saturating_add(load.consume_bytes_per_second.unwrap_or(0)),
+                load.leader_cpu_millicores.unwrap_or(0),
+            ],
+            follows: [size, produce, 0, load.follower_cpu_millicores.unwrap_or(0)],
+            excluded,
+            reassigning: partition.is_reassigning(),
+            offline: !self.in_sync[start as usize..].contains(&true),
+        });
+    }
+
+    /// Sums stay below 2^63. Only figures that no cluster has come near it; then each is cut to its share of the range.
+    fn keep_sums_in_range(&mut self) {
+        let most = 1u64 << 63;
+        for resource in 0..4 {
+            let total: u128 =
+                self.partitions.iter().map(|p| u128::from(p.leads[resource].max(p.follows[resource])) * u128::from(p.len)).sum();
+            if total > u128::from(most) {
+                let share = most / self.slots.len().max(1) as u64;
+                for partition in &mut self.partitions {
+                    partition.leads[resource] = partition.leads[resource].min(share);
+                    partition.follows[resource] = partition.follows[resource].min(share);
+                }
+            }
+        }
+    }
+
+    /// The same cluster once `placement` is carried out: what a second planning would see.
+    pub fn rebased(&self, placement: &Placement) -> Model<'a> {
+        let mut rebased = self.clone();
+        for partition in placement.changed(self) {
+            let range = self.partitions[partition].slots();
+            let target = placement.target(self, partition);
+            // A copy is complete only when every replica of the list is in sync.
+            let copies = target.iter().any(|broker| !self.list(partition).contains(broker));
+            for (slot, &broker) in range.zip(&target) {
+                rebased.slots[slot] = broker;
+                rebased.in_sync[slot] = copies || self.can_lead(partition, broker);
+            }
+            rebased.partitions[partition].leader = placement.leader[partition];
+        }
+        rebased
+    }
+
+    pub fn list(&self, partition: usize) -> &[u32] {
+        &self.slots[self.partitions[partition].slots()]
+    }
+
+    pub fn group_of(&self, partition: usize) -> u32 {
+        self.topics[self.partitions[partition].topic as usize].group
+    }
+
+    pub fn broker(&self, broker: u32) -> &BrokerFacts {
+        &self.brokers[broker as usize]
+    }
+
+    pub fn is_dead(&self, broker: u32) -> bool {
+        self.broker(broker).standing == Standing::Dead
+    }
+
+    /// Free to get replicas and leadership.
+    pub fn is_welcome(&self, broker: u32) -> bool {
+        self.broker(broker).standing == Standing::Open && !self.broker(broker).closed
+    }
+
+    /// Whether `broker`, a member of the partition's list, can lead it once the list holds: in sync now, or newly copied.
+    pub fn can_lead(&self, partition: usize, broker: u32) -> bool {
+        let slots = self.partitions[partition].slots();
+        match self.list(partition).iter().position(|&member| member == broker) {
+            Some(at) => self.in_sync[slots.start + at],
+            None => !self.is_dead(broker),
+        }
+    }
+
+    /// Open brokers of a group, by id.
+    pub fn open_brokers(&self, group: u32) -> impl Iterator<Item = u32> + '_ {
+        let open = move |&b: &u32| self.broker(b).standing == Standing::Open && self.broker(b).group == group;
+        (0..self.brokers.len() as u32).filter(open)
+    }
+
+    pub fn is_capped(&self) -> bool {
+        self.limits.bytes_max.is_some() || self.limits.moves_max.is_some() || self.limits.leader_moves_max.is_some()
+    }
+
+    /// "t:0", for sentences.
+    pub fn name(&self, partition: usize) -> String {
+        let facts = &self.partitions[partition];
+        format!("{}:{}", self.topics[facts.topic as usize].name, facts.index)
+    }
+}
+
+fn group_index(names: &[String], name: &str) -> u32 {
+    names.iter().position(|known| known == name).map_or(u32::MAX, |index| index as u32)
+}
+
+fn broker_facts(snapshot: &Snapshot, goal: &Goal, limits: &Limits, seed: u64, groups: &[String]) -> Vec<BrokerFacts> {
+    let mut known: BTreeMap<BrokerId, Option<&Broker>> =
+        snapshot.brokers.iter().map(|broker| (broker.id, Some(broker))).collect();
+    // A list may still name a broker that is no longer registered: it is as dead as one can be.
+    for (_, partition) in snapshot.partitions() {
+        for &id in &partition.replicas {
+            known.entry(id).or_insert(None);
+        }
+    }
+    let mut racks: BTreeMap<String, u32> = BTreeMap::new();
+    let mut facts: Vec<BrokerFacts> = Vec::with_capacity(known.len());
+    for (&id, broker) in &known {
+        let rack = broker.and_then(|broker| broker.rack.clone()).unwrap_or_else(|| format!("\0{id}"));
+        let next = racks.len() as u32;
+        let named = goal.brokers.contains(&id);
+        let capacity = broker.map_or([0; 4], capacity_of);
+        facts.push(BrokerFacts {
+            id,
+            rack: *racks.entry(rack).or_insert(next),
+            group: broker.map_or(u32::MAX, |broker| group_index(groups, &broker.group)),
+            standing: broker.map_or(Standing::Dead, |broker| standing(broker.state, goal.kind, named)),
+            named,
+            closed: limits.excluded_brokers.contains(&id),
+            capacity,
+            limit: limit_of(&capacity, limits),
+            tie: 0,
+        });
+    }
+    let mut order: Vec<usize> = (0..facts.len()).collect();
+    if seed != 0 {
+        order.sort_by_key(|&at| (scramble(seed, facts[at].id), at));
+    }
+    for (tie, at) in order.into_iter().enumerate() {
+        facts[at].tie = tie as u32;
+    }
+    facts
+}
+
+/// SplitMix64's finisher: spreads ids over the numbers in an order that depends on the seed.
+fn scramble(seed: u64, id: BrokerId) -> u64 {
+    let mut x = seed.wrapping_add((id.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+/// Brokers named in evacuate count as dead, in drain as draining, in expand as new; a dead one stays dead.
+fn standing(state: BrokerState, kind: GoalKind, named: bool) -> Standing {
+    match (state, kind, named) {
+        (BrokerState::Dead, _, _) | (_, GoalKind::Evacuate, true) => Standing::Dead,
+        (_, GoalKind::Expand, true) => Standing::Open,
+        (BrokerState::Draining, _, _) | (_, GoalKind::Drain, true) => Standing::Draining,
+        (BrokerState::Alive | BrokerState::New, _, _) => Standing::Open,
+    }
+}
+
+fn capacity_of(broker: &Broker) -> Loads {
+    let capacity = &broker.capacity;
+    [capacity.disk_bytes, capacity.network_in_bytes_per_second, capacity.network_out_bytes_per_second, capacity.cpu_millicores]
+}
+
+fn limit_of(capacity: &Loads, limits: &Limits) -> Loads {
+    let shares = limits.capacity;
+    let share_of = [
+        shares.disk_parts_per_million,
+        shares.network_parts_per_million,
+        shares.network_parts_per_million,
+        shares.cpu_parts_per_million,
+    ];
+    let mut limit = [u64::MAX; 4];
+    for resource in Resource::ALL {
+        let r = resource as usize;
+        if capacity[r] > 0 {
+            limit[r] = (u128::from(capacity[r]) * u128::from(share_of[r]) / 1_000_000).min(u128::from(u64::MAX)) as u64;
+        }
+    }
+    limit
+}
+
+fn open_racks(brokers: &[BrokerFacts], groups: usize) -> Vec<u32> {
+    let mut racks = vec![BTreeSet::new(); groups];
+    for broker in brokers.iter().filter(|broker| broker.standing == Standing::Open) {
+        racks[broker.group as usize].insert(broker.rack);
+    }
+    racks.into_iter().map(|set| set.len() as u32).collect()
+}

@@ -1,0 +1,122 @@
+//! Soft goals that a plan leaves open: the band, counts, spread, room for a failure, and what nobody measured.
+
+use std::collections::BTreeMap;
+
+use super::{entry, on};
+use crate::band::{Edges, group_sums};
+use crate::model::{Model, Standing};
+use crate::placement::Placement;
+use crate::{Resource, Unmet, UnmetGoal};
+
+pub(super) fn unmet(model: &Model<'_>, after: &Placement) -> Vec<Unmet> {
+    let edges = Edges::new(model, after);
+    let mut found = Vec::new();
+    outside_band(model, after, &edges, &mut found);
+    uneven_counts(model, after, &mut found);
+    crowded_topics(model, after, &mut found);
+    no_failure_room(model, after, &mut found);
+    for resource in Resource::ALL {
+        let r = resource as usize;
+        if !edges.active[r] {
+            let cause = if model.measured[r] { "carries no load" } else { "is not measured" };
+            let reason = format!("Resource {} {cause}, so its goals are left out.", resource.as_str());
+            found.push(on(resource, entry(model, UnmetGoal::NotMeasured, None, None, reason)));
+        }
+    }
+    found
+}
+
+fn outside_band(model: &Model<'_>, after: &Placement, edges: &Edges, found: &mut Vec<Unmet>) {
+    for broker in 0..model.brokers.len() {
+        for resource in Resource::ALL {
+            let r = resource as usize;
+            let load = after.load[broker][r];
+            let side = match () {
+                () if load > edges.high[broker][r] => "above",
+                () if load < edges.low[broker][r] => "below",
+                () => continue,
+            };
+            let at = edges.over_mean(broker as u32, r, load);
+            let (id, name) = (model.brokers[broker].id, resource.as_str());
+            let reason = format!(
+                "Broker {id} stays {side} the band on {name}, at {at:.3} of the mean: no allowed change brings it inside."
+            );
+            found.push(on(resource, entry(model, UnmetGoal::Band, Some(broker as u32), None, reason)));
+        }
+    }
+}
+
+/// At most one entry per group and kind: the broker furthest from its share.
+fn uneven_counts(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
+    let width = model.goal.band.as_fraction();
+    for group in 0..model.group_names.len() as u32 {
+        let members: Vec<u32> = model.open_brokers(group).collect();
+        for (what, counts) in [("replicas", &after.count), ("leaders", &after.leaders)] {
+            let total: u64 = members.iter().map(|&broker| u64::from(counts[broker as usize])).sum();
+            let mean = total as f64 / members.len().max(1) as f64;
+            let (low, high) = ((mean * (1.0 - width)).floor(), (mean * (1.0 + width)).ceil());
+            let distance = |broker: u32| {
+                let count = f64::from(counts[broker as usize]);
+                (count - high).max(low - count)
+            };
+            let worst = members.iter().copied().max_by(|&a, &b| distance(a).total_cmp(&distance(b)).then(b.cmp(&a)));
+            if let Some(worst) = worst.filter(|&broker| distance(broker) > 0.0) {
+                let (id, count) = (model.broker(worst).id, counts[worst as usize]);
+                let reason = format!("Broker {id} has {count} {what}, the mean is {mean:.1}; loads come before counts.");
+                found.push(entry(model, UnmetGoal::Counts, Some(worst), None, reason));
+            }
+        }
+    }
+}
+
+/// One entry: how many topics sit on one broker with more than their even share and one more, and the worst of them.
+fn crowded_topics(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
+    let sizes: Vec<usize> = (0..model.group_names.len() as u32).map(|group| model.open_brokers(group).count()).collect();
+    let mut on_broker: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+    let mut replicas = vec![0usize; model.topics.len()];
+    for (partition, facts) in model.partitions.iter().enumerate() {
+        for &broker in after.list(model, partition).iter().filter(|&&broker| model.broker(broker).standing == Standing::Open) {
+            *on_broker.entry((facts.topic, broker)).or_default() += 1;
+            replicas[facts.topic as usize] += 1;
+        }
+    }
+    let mut worst: Option<(usize, u32, u32)> = None;
+    let mut crowded: BTreeMap<u32, ()> = BTreeMap::new();
+    for (&(topic, broker), &count) in &on_broker {
+        let brokers = sizes.get(model.topics[topic as usize].group as usize).copied().unwrap_or(0).max(1);
+        let share = replicas[topic as usize].div_ceil(brokers) + 1;
+        if count > share {
+            crowded.insert(topic, ());
+            if worst.is_none_or(|(most, _, _)| count - share > most) {
+                worst = Some((count - share, topic, broker));
+            }
+        }
+    }
+    if let Some((_, topic, broker)) = worst {
+        let (name, id, number) = (model.topics[topic as usize].name, model.broker(broker).id, crowded.len());
+        let reason = format!("{number} topics crowd one broker beyond an even share; the worst is {name} on broker {id}.");
+        let unmet = entry(model, UnmetGoal::TopicSpread, Some(broker), None, reason);
+        found.push(Unmet { topic: Some(name.to_owned()), ..unmet });
+    }
+}
+
+/// Whether a group could carry its load within the limits without its largest broker.
+fn no_failure_room(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
+    let sums = group_sums(model, &after.load);
+    for group in 0..model.group_names.len() as u32 {
+        for resource in Resource::ALL {
+            let r = resource as usize;
+            let members: Vec<u32> = model.open_brokers(group).filter(|&broker| model.broker(broker).capacity[r] > 0).collect();
+            let limit = |broker: u32| u128::from(model.broker(broker).limit[r]);
+            let Some(largest) = members.iter().copied().max_by_key(|&broker| (limit(broker), std::cmp::Reverse(broker))) else {
+                continue;
+            };
+            let room: u128 = members.iter().map(|&broker| limit(broker)).sum::<u128>() - limit(largest);
+            if sums[group as usize][r].load > room {
+                let (id, name) = (model.broker(largest).id, resource.as_str());
+                let reason = format!("Without broker {id} the others could not carry the {name} load within their limits.");
+                found.push(on(resource, entry(model, UnmetGoal::FailureRoom, Some(largest), None, reason)));
+            }
+        }
+    }
+}

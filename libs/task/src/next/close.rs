@@ -1,0 +1,145 @@
+//! Where a task as a whole goes on once its steps have nothing to do: verified, paused, turned back, ended, or to an operator.
+//! Must not know single steps beyond their state.
+
+use super::Round;
+use crate::task::{Activity, Phase, Step, StepState};
+use crate::undo::{kept, undo_steps};
+use crate::{CancelMode, RecordedPartition, TaskEvent, TaskState, reason};
+
+impl Round<'_> {
+    pub(super) fn close(&mut self) {
+        if let Phase::NeedsOperator { step, .. } = &self.task.phase {
+            if step.is_some_and(|step| !self.blocked.contains_key(&step)) {
+                self.record_task(TaskEvent::OperatorNotNeeded);
+            }
+            return;
+        }
+        if !self.effects.is_empty() || self.goes_on {
+            return;
+        }
+        if let Some((&step, (reason_code, detail))) = self.blocked.first_key_value() {
+            let (reason_code, detail) = (reason_code.clone(), detail.clone());
+            return self.record_task(TaskEvent::OperatorNeeded { step: Some(step), reason_code, detail });
+        }
+        let undoing = self.activity == Activity::RollingBack;
+        let is_open = |step: &Step| !step.state.is_over() && step.plan.is_undo == undoing;
+        let anything_open = self.task.steps.iter().any(is_open);
+        let anything_started = self.task.steps.iter().any(|step| step.state.holds_a_place());
+        match self.activity {
+            Activity::Running if !anything_open => self.record_task(TaskEvent::VerificationStarted),
+            Activity::Pausing if !anything_started => self.record_task(TaskEvent::Paused),
+            Activity::Revalidating => self.record_task(TaskEvent::Revalidated),
+            Activity::Cancelling(CancelMode::RollBack) if !anything_started => self.turn_back(),
+            Activity::Cancelling(_) if !anything_started => self.end_cancelled(),
+            Activity::RollingBack if !anything_open => self.end_rolled_back(),
+            Activity::Verifying => self.end_verified(),
+            Activity::Running | Activity::Pausing | Activity::Cancelling(_) | Activity::RollingBack => {}
+        }
+    }
+
+    fn end(&mut self, state: TaskState, reason_code: &str, detail: String) {
+        self.record_task(TaskEvent::Ended { state, reason_code: reason_code.into(), detail });
+    }
+
+    fn turn_back(&mut self) {
+        let steps = undo_steps(self.task, self.sight.cluster);
+        let was_reverted = self.task.steps.iter().any(|step| step.state == StepState::Reverted);
+        if !steps.is_empty() {
+            self.record_task(TaskEvent::RollbackPlanned { steps });
+        } else if self.task.applied_anything() || was_reverted {
+            self.end_rolled_back();
+        } else {
+            self.end(TaskState::Cancelled, reason::TASK_CANCELLED, "cancelled before anything was applied".into());
+        }
+    }
+
+    fn end_cancelled(&mut self) {
+        if self.task.applied_anything() {
+            let detail = "cancelled; what had finished stays".into();
+            self.end(TaskState::PartiallyApplied, reason::TASK_CANCELLED, detail);
+        } else {
+            self.end(TaskState::Cancelled, reason::TASK_CANCELLED, "cancelled; nothing was applied".into());
+        }
+    }
+
+    fn end_rolled_back(&mut self) {
+        let kept = kept(self.task, self.sight.cluster);
+        match kept.first() {
+            None => {
+                self.end(TaskState::RolledBack, reason::TASK_CANCELLED, "lists, their order and leaders are as before".into())
+            }
+            Some(first) => {
+                let dead = first.replicas.iter().find(|broker| !self.sight.cluster.is_alive(**broker));
+                let (reason_code, why) = match dead {
+                    Some(dead) => (reason::ROLLBACK_TARGET_DEAD, format!("broker {dead} is dead")),
+                    None => (reason::OPERATOR_DECISION, "its steps were not all done".into()),
+                };
+                let detail = format!("{} partitions are not back, the first is {}: {why}", kept.len(), first.at);
+                self.end(TaskState::PartiallyApplied, reason_code, detail);
+            }
+        }
+    }
+
+    /// Compares the whole result with the cluster; what does not fit has the stall time to come right.
+    pub(super) fn verify(&mut self) {
+        if self.sight.copies.is_none() {
+            self.goes_on = true;
+            return;
+        }
+        let task = self.task;
+        for recorded in &task.body.partitions {
+            let mut steps = task.steps_of(&recorded.at);
+            if !steps.all(|step| step.succeeded() && !step.vouched) {
+                continue;
+            }
+            let Some(mismatch) = self.mismatch(recorded) else { continue };
+            let last = task.steps_of(&recorded.at).last().map_or(0, |step| step.plan.index);
+            if self.has_lasted(task.since, self.limits.stall_seconds.saturating_mul(1_000)) {
+                let detail = format!("{}: {mismatch}", recorded.at);
+                self.blocked.insert(last, (reason::VERIFICATION_FAILED.into(), detail));
+            } else {
+                self.goes_on = true;
+            }
+        }
+    }
+
+    /// What of a partition is not as the task should have left it.
+    fn mismatch(&self, recorded: &RecordedPartition) -> Option<String> {
+        let seen = self.sight.cluster;
+        let topic = seen.topic(&recorded.at.topic)?;
+        if topic.id.is_some() && recorded.topic_id.is_some() && topic.id != recorded.topic_id {
+            return None;
+        }
+        let partition = topic.partition(recorded.at.partition)?;
+        if partition.is_reassigning() || partition.replicas != recorded.target {
+            return Some(format!(
+                "its list is {}, not {}",
+                crate::gate::list(&partition.replicas),
+                crate::gate::list(&recorded.target)
+            ));
+        }
+        let behind = recorded.target.iter().find(|broker| seen.is_alive(**broker) && !partition.in_sync.contains(broker));
+        if let Some(broker) = behind {
+            return Some(format!("broker {broker} is not in sync"));
+        }
+        let copies = self.sight.copies?;
+        let has_copy = |broker| copies.contains(&(recorded.at.clone(), broker));
+        let old = recorded.replicas.iter().copied().find(|broker| !recorded.target.contains(broker) && has_copy(*broker));
+        old.map(|broker| format!("broker {broker} still has the old copy"))
+    }
+
+    fn end_verified(&mut self) {
+        let undone = self.task.steps.iter().find(|step| !step.succeeded());
+        let Some(undone) = undone else {
+            return self.end(TaskState::Succeeded, "", "everything is as the plan wanted it".into());
+        };
+        let reason_code = match &undone.state {
+            StepState::Skipped { reason_code } | StepState::Failed { reason_code } => reason_code.clone(),
+            _ => reason::OPERATOR_DECISION.into(),
+        };
+        let count = self.task.steps.iter().filter(|step| !step.succeeded()).count();
+        let detail = format!("{count} steps were not done, the first is step {} ({})", undone.plan.index, undone.plan.at);
+        let state = if self.task.applied_anything() { TaskState::PartiallyApplied } else { TaskState::Failed };
+        self.end(state, &reason_code, detail);
+    }
+}

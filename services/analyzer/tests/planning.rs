@@ -1,0 +1,212 @@
+//! The Analyzer on a made-up snapshot and the memory log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ballast_analyzer::{Analyzer, AnalyzerRpc};
+use ballast_clock::Clock;
+use ballast_cluster::{Broker, BrokerId, BrokerState, Capacity, Load, Partition, Snapshot, Timestamp, Topic};
+use ballast_event_log::{EventLog, MemoryLog};
+use ballast_events::StreamName;
+use ballast_proto::analyzer::v1 as wire;
+use ballast_proto::analyzer::v1::analyzer_service_server::AnalyzerService;
+use ballast_proto::analyzer::v1::create_plan_request::Goal;
+use tokio::sync::watch;
+use tonic::{Request, Status};
+use tonic_types::StatusExt as _;
+
+const REQUEST: &str = "0d1f6f8e-3f0e-4c57-9d0f-0d9a7f3d6a11";
+
+fn broker(id: i32, state: BrokerState) -> Broker {
+    let capacity = Capacity {
+        cpu_millicores: 0,
+        disk_bytes: 1_000_000_000_000,
+        network_in_bytes_per_second: 100_000_000,
+        network_out_bytes_per_second: 100_000_000,
+    };
+    let rack = Some(["a", "b", "c"][id as usize % 3].to_owned());
+    Broker { id: BrokerId(id), rack, host: None, group: "default".into(), state, capacity, log_dirs: Vec::new() }
+}
+
+/// Six brokers in three racks, the third dead; one topic of 12 partitions on all of them.
+fn snapshot(taken_at: Timestamp) -> Snapshot {
+    let state = |id| if id == 3 { BrokerState::Dead } else { BrokerState::Alive };
+    let partition = |index: u32| {
+        let replicas: Vec<BrokerId> = (0..3).map(|step| BrokerId(((index + step) % 6) as i32 + 1)).collect();
+        let in_sync: Vec<BrokerId> = replicas.iter().filter(|broker| broker.0 != 3).copied().collect();
+        let load = Load {
+            size_bytes: 1_000_000_000,
+            produce_bytes_per_second: 10_000,
+            consume_bytes_per_second: Some(0),
+            ..Load::default()
+        };
+        Partition { index, leader: in_sync.first().copied(), replicas, in_sync, load, ..Partition::default() }
+    };
+    let partitions = (0..12).map(partition).collect();
+    let topic =
+        Topic { name: "orders".into(), id: Some("A".into()), group: "default".into(), min_insync_replicas: 2, partitions };
+    let brokers = (1..=6).map(|id| broker(id, state(id))).collect();
+    Snapshot { cluster: "c1".into(), sequence: 7, taken_at: Some(taken_at), brokers, topics: vec![topic] }
+}
+
+struct Scene {
+    log: Arc<MemoryLog>,
+    model: watch::Sender<Option<Arc<Snapshot>>>,
+    clock: Clock,
+    rpc: AnalyzerRpc,
+}
+
+impl Scene {
+    fn begin() -> Self {
+        let clock = Clock::starting_at(Timestamp::from_milliseconds(1_800_000_000_000));
+        let log = Arc::new(MemoryLog::new(clock));
+        let model = watch::Sender::new(Some(Arc::new(snapshot(clock.now()))));
+        let rpc = analyzer(&log, &model, clock).rpc();
+        Self { log, model, clock, rpc }
+    }
+
+    async fn create(&self, request: wire::CreatePlanRequest) -> Result<wire::CreatePlanResponse, Status> {
+        self.rpc.create_plan(Request::new(request)).await.map(tonic::Response::into_inner)
+    }
+}
+
+fn analyzer(log: &Arc<MemoryLog>, model: &watch::Sender<Option<Arc<Snapshot>>>, clock: Clock) -> Arc<Analyzer> {
+    Arc::new(Analyzer::new(log.clone(), BTreeMap::from([("c1".to_owned(), model.subscribe())]), clock, None))
+}
+
+fn evacuate(broker: i32) -> wire::CreatePlanRequest {
+    let goal = Some(Goal::Evacuate(wire::EvacuateGoal { brokers: vec![broker] }));
+    wire::CreatePlanRequest { cluster: "c1".into(), goal, request_id: REQUEST.into(), ..Default::default() }
+}
+
+fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_same_request_id_gives_the_same_plan() {
+    let scene = Scene::begin();
+    let first = scene.create(evacuate(3)).await.expect("broker 3 is dead");
+    let head = scene.log.head().borrow().sequence;
+    let again = scene.create(evacuate(3)).await.expect("the same answer");
+    assert_eq!((first.replayed, again.replayed), (false, true));
+    assert_eq!(first.plan, again.plan);
+    assert_eq!(scene.log.head().borrow().sequence, head, "nothing is recorded twice");
+    let plan = first.plan.expect("a plan");
+    assert!(plan.name.starts_with("plan-") && plan.name.len() == 17, "{}", plan.name);
+    assert_eq!((plan.base_sequence, plan.cluster.as_str()), (7, "c1"));
+    let other = scene.create(wire::CreatePlanRequest { seed: 5, ..evacuate(3) }).await.expect_err("another body");
+    assert_eq!(reason(&other), "REQUEST_ID_CONFLICT");
+}
+
+#[tokio::test]
+async fn a_plan_is_read_back_from_the_log_by_another_process() {
+    let scene = Scene::begin();
+    let created = scene.create(evacuate(3)).await.expect("broker 3 is dead").plan.expect("a plan");
+    let later = analyzer(&scene.log, &scene.model, scene.clock).rpc();
+    let request = wire::GetPlanRequest { plan: created.name.clone() };
+    let read = later.get_plan(Request::new(request)).await.expect("it is recorded").into_inner().plan.expect("a plan");
+    assert_eq!(wire::Plan { timings: None, ..created.clone() }, read);
+    let listed = later.list_plans(Request::new(wire::ListPlansRequest::default())).await.expect("a list").into_inner();
+    assert_eq!(listed.plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>(), [created.name.as_str()]);
+    let request = wire::ExplainMoveRequest { plan: created.name.clone(), topic: "orders".into(), partition: 0 };
+    let explained = later.explain_move(Request::new(request)).await.expect("the partition is there").into_inner();
+    assert_eq!(explained.replicas, [1, 2, 3]);
+    assert!(explained.explanations.iter().all(|explanation| !explanation.explanation.is_empty()));
+}
+
+#[tokio::test]
+async fn moves_are_listed_in_pages() {
+    let scene = Scene::begin();
+    let plan = scene.create(evacuate(3)).await.expect("broker 3 is dead").plan.expect("a plan");
+    let first = &plan.alternatives[0];
+    assert_eq!(first.moves.len(), 6, "every partition with a replica on broker 3 moves");
+    let (mut moves, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = wire::ListPlanMovesRequest { plan: plan.name.clone(), alternative: 1, page_size: 4, page_token };
+        let page = scene.rpc.list_plan_moves(Request::new(request)).await.expect("a page").into_inner();
+        assert!(page.moves.len() <= 4 && page.moves_total as usize == first.moves.len());
+        moves.extend(page.moves);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(moves, first.moves);
+    let request = wire::ListPlanMovesRequest { plan: plan.name.clone(), alternative: 99, ..Default::default() };
+    let refusal = scene.rpc.list_plan_moves(Request::new(request)).await.expect_err("there is no such alternative");
+    assert_eq!(reason(&refusal), "ALTERNATIVE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_its_reason() {
+    let scene = Scene::begin();
+    let check = async |goal: Option<Goal>, change: fn(&mut wire::CreatePlanRequest), wanted: &str| {
+        let mut request = wire::CreatePlanRequest { goal, ..evacuate(3) };
+        change(&mut request);
+        let refusal = scene.create(request).await.expect_err(wanted);
+        assert_eq!(reason(&refusal), wanted, "{refusal:?}");
+    };
+    let brokers = vec![3];
+    let targets = |topic: &str, partition| {
+        let targets = vec![wire::ReplicaList { topic: topic.into(), partition, replicas: vec![1, 2, 4] }];
+        Some(Goal::Topic(wire::TopicGoal { targets }))
+    };
+    let dead = || brokers.clone();
+    let keep = |_: &mut wire::CreatePlanRequest| {};
+    check(Some(Goal::Evacuate(wire::EvacuateGoal { brokers: vec![1] })), keep, "BROKER_ALIVE").await;
+    check(Some(Goal::Drain(wire::DrainGoal { brokers: dead() })), keep, "BROKER_DEAD").await;
+    check(Some(Goal::Demote(wire::DemoteGoal { brokers: dead() })), keep, "BROKER_DEAD").await;
+    check(Some(Goal::Expand(wire::ExpandGoal { brokers: dead() })), keep, "BROKER_DEAD").await;
+    check(Some(Goal::Drain(wire::DrainGoal { brokers: vec![99] })), keep, "BROKER_NOT_FOUND").await;
+    check(targets("none", 0), keep, "TOPIC_NOT_FOUND").await;
+    check(targets("orders", 99), keep, "PARTITION_NOT_FOUND").await;
+    let recorded = scene.log.stream_version(&StreamName::audit()).await.expect("the memory log answers");
+    assert_eq!(recorded, 7, "refusals are recorded");
+    check(None, keep, "INVALID_ARGUMENT").await;
+    check(Some(Goal::Drain(wire::DrainGoal::default())), keep, "GOAL_INVALID").await;
+    check(Some(Goal::Rebalance(wire::RebalanceGoal {})), |request| request.exclude_topics = vec!["(".into()], "INVALID_ARGUMENT")
+        .await;
+    check(Some(Goal::Rebalance(wire::RebalanceGoal {})), |request| request.request_id = "7".into(), "REQUEST_ID_REQUIRED").await;
+    check(Some(Goal::Rebalance(wire::RebalanceGoal {})), |request| request.cluster = "c9".into(), "CLUSTER_NOT_FOUND").await;
+    let after = scene.log.head().borrow().sequence;
+    assert_eq!(after, recorded, "malformed requests are not recorded");
+    scene.create(evacuate(3)).await.expect("refusals did not use the request id up");
+    scene.model.send_replace(None);
+    check(
+        Some(Goal::Rebalance(wire::RebalanceGoal {})),
+        |request| request.request_id = request.request_id.replace('0', "1"),
+        "MODEL_NOT_READY",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn validation_records_nothing() {
+    let scene = Scene::begin();
+    let answer = scene.create(wire::CreatePlanRequest { validate_only: true, ..evacuate(3) }).await.expect("it is planned");
+    let plan = answer.plan.expect("a plan");
+    assert!(plan.name.is_empty() && !plan.alternatives.is_empty());
+    assert_eq!(scene.log.head().borrow().sequence, 0);
+}
+
+#[tokio::test]
+async fn a_plan_prints_as_the_plan_file() {
+    let scene = Scene::begin();
+    let plan = scene.create(evacuate(3)).await.expect("broker 3 is dead").plan.expect("a plan");
+    let json = serde_json::to_value(&plan).expect("plans serialise");
+    assert_eq!(json["format"], "ballast.plan.v1");
+    assert_eq!(json["goal"], serde_json::json!({"kind": "evacuate", "brokers": [3], "band": 0.1}));
+    let first = &json["alternatives"][0];
+    assert_eq!(first["rank"], 1);
+    for key in ["max_over_mean", "min_over_mean", "outside"] {
+        assert!(first["balance"]["before"]["disk"][key].is_number(), "{first}");
+        assert!(first["balance"]["after"]["cpu"][key].is_null(), "{first}");
+    }
+    for key in ["topic", "partition", "from", "to", "bytes", "reason"] {
+        assert!(!first["moves"][0][key].is_null(), "{first}");
+    }
+    for key in ["read_milliseconds", "first_valid_milliseconds", "total_milliseconds", "threads"] {
+        assert!(json["timings"][key].is_u64(), "{json}");
+    }
+}

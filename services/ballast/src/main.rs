@@ -1,0 +1,46 @@
+//! The one binary: parses the command line, runs it, exits with the contract's code. Must not know any command.
+
+mod cli;
+mod config;
+mod demo;
+mod quantity;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::Cli;
+use cli::exit::{CliError, Exit};
+use cli::output::Format;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let as_json = matches!(cli.options.output, Some(Format::Json | Format::Jsonl));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return end(
+                &CliError::new(Exit::Error, ballast_rpc::Reason::Internal, format!("cannot start threads: {error}")),
+                as_json,
+            );
+        }
+    };
+    let ended = runtime.block_on(cli::run(cli));
+    // A prompt or a blocking read must not hold the exit up.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => end(&error, as_json),
+    }
+}
+
+/// One line on standard error, as JSON where the answer would have been JSON.
+fn end(error: &CliError, as_json: bool) -> ExitCode {
+    if as_json {
+        eprintln!("{}", error.json());
+    } else {
+        eprintln!("{error}");
+    }
+    ExitCode::from(error.exit as u8)
+}

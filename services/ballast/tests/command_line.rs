@@ -1,0 +1,218 @@
+//! The real binary, serving a simulated cluster: what it answers, what it refuses and with which exit codes.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A running server that is killed when the test ends.
+struct Server {
+    process: Child,
+    folder: tempfile::TempDir,
+    url: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = config(folder.path(), "");
+        let mut process = ballast(&["serve", "--config", &text(&config)]).stderr(Stdio::piped()).spawn().expect("it starts");
+        let logs = BufReader::new(process.stderr.take().expect("standard error is piped"));
+        let mut address = None;
+        let mut lines = logs.lines().map_while(Result::ok);
+        for line in lines.by_ref() {
+            let found = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).map(str::to_owned);
+            address = address.or(found);
+            if line.contains("ready") {
+                break;
+            }
+        }
+        // Somebody must read on, or the server blocks on a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let url = format!("http://{}", address.expect("it says where it listens"));
+        let server = Self { process, folder, url };
+        server.until("the cluster is known", || server.json(&["cluster", "get"])["model_ready"] == true);
+        server
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        ballast(words).env("BALLAST_SERVER", &self.url).output().expect("the command runs")
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let answer = self.run(&[words, &["-o", "json"]].concat());
+        let printed = String::from_utf8_lossy(&answer.stdout).into_owned();
+        assert!(answer.status.success(), "{words:?}: {}", String::from_utf8_lossy(&answer.stderr));
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{words:?} printed no JSON ({error}): {printed}"))
+    }
+
+    fn check_refused(&self, words: &[&str], exit: i32, reason: &str) {
+        check_refusal(&self.run(words), words, exit, reason);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "waits for a process of its own, in real time")]
+    fn until(&self, what: &str, done: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !done() {
+            assert!(started.elapsed() < DEADLINE, "not in time: {what}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn ballast(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ballast"));
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn config(folder: &Path, more: &str) -> PathBuf {
+    let file = folder.join("ballast.toml");
+    let data_dir = folder.join("data");
+    let text = format!(
+        "data_dir = {data_dir:?}\nlisten = \"127.0.0.1:0\"\n{more}\n[[cluster]]\nname = \"c1\"\ndriver = \"simulated\"\n\
+         [cluster.simulated]\ntopics = 4\npartitions_per_topic = 6\nmean_partition_bytes = 20000000\nspeed = 10.0\n"
+    );
+    std::fs::write(&file, text).expect("the configuration is written");
+    file
+}
+
+fn check_refusal(answer: &Output, words: &[&str], exit: i32, reason: &str) {
+    let complaint = String::from_utf8_lossy(&answer.stderr);
+    assert_eq!(answer.status.code(), Some(exit), "{words:?}: {complaint}");
+    let last = complaint.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: ") && last.ends_with(&format!("({reason})")), "{words:?}: {complaint}");
+    assert!(answer.stdout.is_empty(), "{words:?} printed on standard output");
+}
+
+#[test]
+fn answers_have_the_contract_s_shape_and_refusals_its_exit_codes() {
+    let server = Server::start();
+    let brokers = server.json(&["broker", "list"]);
+    assert_eq!(brokers.as_array().map(Vec::len), Some(12));
+    assert_eq!((&brokers[0]["name"], &brokers[0]["id"], &brokers[0]["state"]), (&"1".into(), &1.into(), &"alive".into()));
+    let names = server.run(&["broker", "list", "-o", "name"]);
+    assert_eq!(String::from_utf8_lossy(&names.stdout).lines().count(), 12);
+    let snapshot: Value = serde_json::from_slice(&server.run(&["cluster", "snapshot"]).stdout).expect("a snapshot is JSON");
+    assert_eq!(snapshot["format"], "ballast.snapshot.v1");
+
+    server.check_refused(&["cluster", "get", "nope"], 3, "CLUSTER_NOT_FOUND");
+    server.check_refused(&["broker", "get", "99"], 3, "BROKER_NOT_FOUND");
+    server.check_refused(&["plan", "create", "--drain", "99"], 3, "BROKER_NOT_FOUND");
+    server.check_refused(&["plan", "create", "--topic", "nope:0=1,2,3"], 3, "TOPIC_NOT_FOUND");
+    server.check_refused(&["plan", "create", "--evacuate", "3"], 4, "BROKER_ALIVE");
+    server.check_refused(&["plan", "show", "plan-aaaaaaaaaaaa"], 3, "PLAN_NOT_FOUND");
+    server.check_refused(&["task", "get", "task-aaaaaaaaaaaa"], 3, "TASK_NOT_FOUND");
+    server.check_refused(&["task", "create", "--plan", "plan-aaaaaaaaaaaa", "--yes"], 3, "PLAN_NOT_FOUND");
+    server.check_refused(&["task", "create", "--plan", "plan-aaaaaaaaaaaa"], 2, "CONFIRMATION_REQUIRED");
+    server.check_refused(&["throttle", "freeze"], 2, "CONFIRMATION_REQUIRED");
+    server.check_refused(&["audit", "show", "999999"], 3, "EVENT_NOT_FOUND");
+
+    let data_dir = text(&server.folder.path().join("data"));
+    check_refusal(&ballast(&["log", "verify", &data_dir]).output().expect("it runs"), &["log verify"], 4, "DATA_DIR_IN_USE");
+    let second = ballast(&["serve", "--config", &text(&server.folder.path().join("ballast.toml"))]).output().expect("it runs");
+    check_refusal(&second, &["serve"], 4, "DATA_DIR_IN_USE");
+}
+
+#[test]
+fn a_plan_becomes_a_task_that_is_waited_for_and_audited() {
+    let mut server = Server::start();
+    let dry = server.json(&["plan", "create", "--drain", "5", "--dry-run"]);
+    assert_eq!(dry["name"], "");
+    let plan = server.json(&["plan", "create", "--drain", "5"]);
+    let plan_name = plan["name"].as_str().expect("a plan has a name").to_owned();
+    assert_eq!((&plan["format"], &plan["goal"]["kind"]), (&"ballast.plan.v1".into(), &"drain".into()));
+    let moves = plan["alternatives"][0]["moves"].as_array().expect("moves are listed").len();
+    assert!(moves > 0);
+    assert_eq!(server.json(&["plan", "moves", &plan_name]).as_array().map(Vec::len), Some(moves));
+    assert_eq!(server.json(&["plan", "export", &plan_name])["partitions"].as_array().map(Vec::len), Some(moves));
+
+    let request = "6f1a7b9c-2f6e-4f0e-9d44-0c6f0e8f7a11";
+    let create = ["task", "create", "--plan", &plan_name, "--yes", "--reason", "test", "--request-id", request];
+    let task = server.json(&create);
+    let name = task["name"].as_str().expect("a task has a name").to_owned();
+    assert_eq!(server.json(&create)["name"], task["name"], "the same request id gives the same task");
+    server.check_refused(&["task", "create", "--plan", &plan_name, "--yes"], 4, "PARTITIONS_BUSY");
+    server.check_refused(&["task", "resume", &name, "--yes"], 4, "ILLEGAL_TRANSITION");
+    let waited = server.run(&["task", "wait", &name, "--timeout", "1ms"]);
+    assert_eq!(waited.status.code(), Some(8));
+
+    let done = server.json(&["task", "wait", &name, "--timeout", "60s"]);
+    assert_eq!(done["state"], "SUCCEEDED", "{done}");
+    assert_eq!(server.run(&["task", "wait", &name, "--for", "CANCELLED"]).status.code(), Some(7));
+    server.until("broker 5 is empty", || server.json(&["broker", "get", "5"])["replicas"] == 0);
+    server.check_refused(&["task", "create", "--plan", &plan_name, "--yes"], 4, "PLAN_STALE");
+    let watched = server.run(&["task", "watch", &name, "-o", "json"]);
+    let sequences: Vec<u64> = String::from_utf8_lossy(&watched.stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("one object a line")["sequence"].as_u64().expect("a place"))
+        .collect();
+    assert!(sequences.len() > moves && sequences.is_sorted(), "{sequences:?}");
+    let logged = server.run(&["audit", "log", "--task", &name, "--type", "task.accepted", "-o", "json"]);
+    let accepted: Value = serde_json::from_slice(&logged.stdout).expect("one object");
+    assert_eq!((&accepted["type"], &accepted["reason"]), (&"task.accepted".into(), &"test".into()));
+    assert_eq!(server.json(&["audit", "verify"])["ok"], true);
+
+    stop(&mut server);
+    let data_dir = text(&server.folder.path().join("data"));
+    let verified = ballast(&["log", "verify", &data_dir, "-o", "json"]).output().expect("it runs");
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+/// As an init system would.
+fn stop(server: &mut Server) {
+    let id = server.process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    let ended = server.process.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(0), "SIGTERM drains");
+}
+
+#[test]
+fn what_needs_no_server_is_refused_by_name_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let check =
+        |words: &[&str], exit: i32, reason: &str| check_refusal(&ballast(words).output().expect("it runs"), words, exit, reason);
+    check(&["status", "--server", "http://127.0.0.1:1"], 6, "SERVER_UNREACHABLE");
+    check(&["status", "--server", "nonsense"], 2, "INVALID_ARGUMENT");
+    check(&["config", "check", "/nowhere.toml"], 2, "CONFIG_INVALID");
+    let good = text(&config(folder.path(), ""));
+    assert!(ballast(&["config", "check", &good]).output().expect("it runs").status.success());
+    check(&["serve", "--config", &good, "--listen", "0.0.0.0:0"], 2, "INSECURE_LISTENER");
+    check(&["serve", "--config", &good, "--roles", "monitor"], 2, "INVALID_ARGUMENT");
+    let foreign = folder.path().join("foreign");
+    std::fs::create_dir(&foreign).expect("a folder");
+    std::fs::write(foreign.join("file"), "x").expect("a file");
+    check(&["serve", "--config", &good, "--data-dir", &text(&foreign)], 1, "NOT_A_DATA_DIR");
+    check(&["log", "info", &text(&foreign)], 1, "NOT_A_DATA_DIR");
+    let bad = text(&config(folder.path(), "lisen = 1"));
+    check(&["config", "check", &bad], 2, "CONFIG_INVALID");
+    let snapshot = folder.path().join("snapshot.json");
+    std::fs::write(&snapshot, "{\"format\": \"ballast.snapshot.v1\", \"clutser\": 1}").expect("a file");
+    check(&["plan", "offline", "--snapshot", &text(&snapshot), "--rebalance"], 2, "SNAPSHOT_MALFORMED");
+    let environment = ballast(&["config", "check", &text(&config(folder.path(), ""))])
+        .env("BALLAST_EVENT_LOG__ENGIN", "sled")
+        .output()
+        .expect("it runs");
+    check_refusal(&environment, &["config check"], 2, "CONFIG_INVALID");
+    assert!(
+        String::from_utf8_lossy(&environment.stderr).contains("BALLAST_"),
+        "{}",
+        String::from_utf8_lossy(&environment.stderr)
+    );
+}

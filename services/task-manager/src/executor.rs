@@ -1,0 +1,236 @@
+//! Carries out the open tasks of one cluster: fold, look, ask `next`, record, perform, again. Must not know how targets were
+//! chosen or how fast data may move.
+
+mod deeds;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ballast_clock::Clock;
+use ballast_cluster::{BrokerId, Snapshot, Timestamp, TopicPartition};
+use ballast_kafka::KafkaAdmin;
+use ballast_rpc::{Failure, Reason};
+use ballast_task::{Activity, Effect, Event, Sight, Slots, Task, next};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::look;
+use crate::progress::{TaskProgress, measure};
+use crate::recorder::{Recorder, Taken};
+use crate::view::{Projection, TaskRecord};
+
+/// What is measured of the open tasks of all clusters, for those who ask.
+#[derive(Default)]
+pub(crate) struct Gauges {
+    tasks: Mutex<BTreeMap<String, TaskProgress>>,
+    /// Why a cluster cannot be looked at.
+    troubles: Mutex<BTreeMap<String, String>>,
+}
+
+impl Gauges {
+    pub fn progress(&self, task: &str) -> TaskProgress {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).get(task).cloned().unwrap_or_default()
+    }
+
+    pub fn trouble(&self, cluster: &str) -> String {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).get(cluster).cloned().unwrap_or_default()
+    }
+
+    fn set_progress(&self, task: &str, progress: TaskProgress) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(task.into(), progress);
+    }
+
+    fn forget_tasks(&self, cluster_tasks: &BTreeSet<String>, open: &BTreeSet<String>) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|task, _| !cluster_tasks.contains(task) || open.contains(task));
+    }
+
+    fn set_trouble(&self, cluster: &str, trouble: Option<String>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Some(trouble) => drop(troubles.insert(cluster.into(), trouble)),
+            None => drop(troubles.remove(cluster)),
+        }
+    }
+}
+
+pub(crate) struct Executor {
+    pub cluster: String,
+    pub config: Config,
+    pub clock: Clock,
+    pub kafka: Arc<dyn KafkaAdmin>,
+    pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    pub projection: Arc<Projection>,
+    pub recorder: Recorder,
+    pub gauges: Arc<Gauges>,
+    /// When this executor began to look.
+    pub since: Timestamp,
+    pub measured_at: Option<Timestamp>,
+    pub measured_tasks: BTreeSet<String>,
+}
+
+/// What a look gave.
+struct Look {
+    seen: Snapshot,
+    free_bytes: BTreeMap<BrokerId, u64>,
+    copies: Option<BTreeSet<(TopicPartition, BrokerId)>>,
+}
+
+impl Executor {
+    /// Until `shutdown` turns true, the log refuses, or another process took over. Stops between two rounds only.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), Failure> {
+        let mut head = self.recorder.log.head();
+        loop {
+            if *shutdown.borrow() {
+                return Ok(());
+            }
+            // What is recorded from here on wakes the next wait.
+            head.mark_unchanged();
+            let is_busy = match self.round().await {
+                Ok(is_busy) => is_busy,
+                Err(failure) if is_final(&failure) => return Err(failure),
+                Err(failure) => {
+                    tracing::warn!(cluster = self.cluster, %failure, "a round of the executor failed");
+                    false
+                }
+            };
+            if is_busy {
+                continue;
+            }
+            tokio::select! {
+                _ = shutdown.changed() => {}
+                changed = head.changed() => if changed.is_err() { return Ok(()) },
+                () = self.clock.sleep(self.config.look_interval) => {}
+            }
+        }
+    }
+
+    /// Takes every open task on by what is due now. True when something was recorded, so that more may be due at once.
+    async fn round(&mut self) -> Result<bool, Failure> {
+        let tasks = self.projection.fresh().await?.open_tasks(&self.cluster);
+        let open: BTreeSet<String> = tasks.iter().map(|record| record.task.id.clone()).collect();
+        self.gauges.forget_tasks(&self.measured_tasks, &open);
+        self.measured_tasks = open;
+        if tasks.iter().all(|record| record.task.phase.activity().is_none() && record.task.phase != ballast_task::Phase::Queued) {
+            self.gauges.set_trouble(&self.cluster, None);
+            return Ok(false);
+        }
+        let Some(known) = self.snapshots.borrow().clone() else {
+            self.gauges.set_trouble(&self.cluster, Some("the Monitor has not seen the whole cluster yet".into()));
+            return Ok(false);
+        };
+        let look = match self.look(&tasks, &known).await {
+            Ok(look) => look,
+            Err(error) => {
+                tracing::warn!(cluster = self.cluster, %error, "the cluster cannot be looked at: nothing is done");
+                self.gauges.set_trouble(&self.cluster, Some(error.to_string()));
+                return Ok(false);
+            }
+        };
+        self.gauges.set_trouble(&self.cluster, None);
+        self.measure(&tasks, &look.seen).await;
+        let mut is_busy = false;
+        for record in &tasks {
+            is_busy |= self.take_on(&record.task.id, &look).await?;
+        }
+        Ok(is_busy)
+    }
+
+    async fn look(&self, tasks: &[TaskRecord], known: &Snapshot) -> Result<Look, ballast_kafka::KafkaError> {
+        let partitions = tasks.iter().flat_map(|record| &record.task.body.partitions);
+        let topics: BTreeSet<String> = partitions.map(|recorded| recorded.at.topic.clone()).collect();
+        let topics: Vec<String> = topics.into_iter().collect();
+        let seen = look::look(self.kafka.as_ref(), &topics, known).await?;
+        let emptied = emptied_brokers(tasks, &seen);
+        let copies = match emptied {
+            Some(brokers) => look::copies(self.kafka.as_ref(), &brokers).await,
+            None => None,
+        };
+        Ok(Look { free_bytes: look::free_bytes(known), seen, copies })
+    }
+
+    async fn measure(&mut self, tasks: &[TaskRecord], seen: &Snapshot) {
+        let now = self.clock.now();
+        let interval = i64::try_from(self.config.progress_interval.as_millis()).unwrap_or(i64::MAX);
+        if self.measured_at.is_some_and(|at| now.milliseconds_since(at) < interval) {
+            return;
+        }
+        self.measured_at = Some(now);
+        for record in tasks {
+            let mut progress = self.gauges.progress(&record.task.id);
+            measure(self.kafka.as_ref(), &record.task, seen, &mut progress, now).await;
+            self.gauges.set_progress(&record.task.id, progress);
+        }
+    }
+
+    /// Records and performs what is due for one task, as it is folded now.
+    async fn take_on(&self, id: &str, look: &Look) -> Result<bool, Failure> {
+        let (record, version, admission, slots) = {
+            let view = self.projection.fresh().await?;
+            let record = view.task(id)?.clone();
+            let slots = Slots::of(view.open(&self.cluster).map(|open| open.task.as_ref()), &look.seen);
+            (record, view.version(&ballast_events::StreamName::task(id)), view.admission(&self.cluster), slots)
+        };
+        let grown_at = self.gauges.progress(id).grown_at();
+        let sight = Sight {
+            cluster: &look.seen,
+            since: self.since,
+            progressed_at: &grown_at,
+            free_bytes: &look.free_bytes,
+            copies: look.copies.as_ref(),
+        };
+        let due = next(&record.task, &sight, &admission.admission, &slots, &self.config.limits, self.clock.now());
+        let (records, intents, deeds) = sort(due);
+        log_events(&record.task, records.iter().chain(&intents));
+        if !records.is_empty() && self.recorder.record(&record, version, &records).await? == Taken::OutOfDate {
+            return Ok(true);
+        }
+        if !intents.is_empty() {
+            // A refused intent is decided anew at the next round, which begins at once.
+            self.recorder.intend(&record, version, &admission, &intents).await?;
+        }
+        let performed = self.perform(&record, version, deeds).await?;
+        Ok(performed || !records.is_empty() || !intents.is_empty())
+    }
+}
+
+/// Live brokers that lose a replica by a task that is being verified; `None` when no task is.
+fn emptied_brokers(tasks: &[TaskRecord], seen: &Snapshot) -> Option<BTreeSet<BrokerId>> {
+    let verifying: Vec<&TaskRecord> =
+        tasks.iter().filter(|record| record.task.phase.activity() == Some(Activity::Verifying)).collect();
+    let partitions = verifying.iter().flat_map(|record| &record.task.body.partitions);
+    let leaving = partitions.flat_map(|recorded| recorded.replicas.iter().filter(|broker| !recorded.target.contains(broker)));
+    let brokers = leaving.copied().filter(|broker| seen.is_alive(*broker)).collect();
+    (!verifying.is_empty()).then_some(brokers)
+}
+
+fn sort(due: Vec<Effect>) -> (Vec<Event>, Vec<Event>, Vec<Effect>) {
+    let (mut records, mut intents, mut deeds) = (Vec::new(), Vec::new(), Vec::new());
+    for effect in due {
+        match effect {
+            Effect::Record(event) => records.push(event),
+            Effect::Intend(event) => intents.push(event),
+            deed => deeds.push(deed),
+        }
+    }
+    (records, intents, deeds)
+}
+
+fn log_events<'a>(task: &Task, events: impl Iterator<Item = &'a Event>) {
+    for event in events {
+        match event {
+            Event::Task(event) => tracing::info!(task = task.id, event = event.name(), "task"),
+            Event::Step(event) => {
+                tracing::info!(task = task.id, step = event.step, attempt = event.attempt, event = event.outcome.name(), "step");
+            }
+        }
+    }
+}
+
+/// The log takes nothing more from this process.
+fn is_final(failure: &Failure) -> bool {
+    matches!(
+        failure.reason,
+        Reason::NotActive | Reason::LogFailed | Reason::LogDamaged | Reason::Draining | Reason::EventUnreadable
+    )
+}
