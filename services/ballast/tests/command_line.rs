@@ -145,13 +145,16 @@ fn a_plan_becomes_a_task_that_is_waited_for_and_audited() {
 
     let request = "6f1a7b9c-2f6e-4f0e-9d44-0c6f0e8f7a11";
     let create = ["task", "create", "--plan", &plan_name, "--yes", "--reason", "test", "--request-id", request];
+    // Frozen, nothing has moved yet when a second task wants the same partitions.
+    assert_eq!(server.json(&["throttle", "freeze", "--yes"])["frozen"], true);
     let task = server.json(&create);
     let name = task["name"].as_str().expect("a task has a name").to_owned();
     assert_eq!(server.json(&create)["name"], task["name"], "the same request id gives the same task");
     server.check_refused(&["task", "create", "--plan", &plan_name, "--yes"], 4, "PARTITIONS_BUSY");
     server.check_refused(&["task", "resume", &name, "--yes"], 4, "ILLEGAL_TRANSITION");
-    let waited = server.run(&["task", "wait", &name, "--timeout", "1ms"]);
+    let waited = server.run(&["task", "wait", &name, "--timeout", "100ms"]);
     assert_eq!(waited.status.code(), Some(8));
+    assert_eq!(server.json(&["throttle", "unfreeze", "--yes"])["frozen"], false);
 
     let done = server.json(&["task", "wait", &name, "--timeout", "60s"]);
     assert_eq!(done["state"], "SUCCEEDED", "{done}");

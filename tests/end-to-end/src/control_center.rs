@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command as AsyncCommand};
 
-use crate::{Settings, eventually};
+use crate::Settings;
 
 /// One data directory and the server on it, running or not.
 pub struct ControlCenter {
@@ -57,7 +57,14 @@ impl ControlCenter {
     }
 
     pub async fn wait_ready(&self) {
-        eventually("ballast serve is ready", Duration::from_secs(30), || async { self.run(&["status"]).ok().map(|_| ()) }).await;
+        let clock = ballast_clock::Clock::system();
+        for _ in 0..150 {
+            if self.run(&["status"]).code == 0 {
+                return;
+            }
+            clock.sleep(Duration::from_millis(200)).await;
+        }
+        panic!("ballast serve is not ready; its log: {}", std::fs::read_to_string(self.log_path()).unwrap_or_default());
     }
 
     /// `kill -9`.

@@ -30,6 +30,17 @@ impl Settings {
 listen = "127.0.0.1:{port}"
 [logging]
 filter = "info,sled=warn"
+[monitor]
+topology_interval = "500ms"
+offsets_interval = "2s"
+log_dirs_interval = "3s"
+groups_interval = "5s"
+[tasks]
+moves_per_broker = {per_broker}
+moves_per_cluster = {per_cluster}
+stall_after = "{stall}s"
+[throttle]
+sample_interval = "2s"
 [[cluster]]
 name = "c1"
 driver = "kafka"
@@ -37,14 +48,6 @@ bootstrap_servers = [{brokers}]
 controller_bootstrap_servers = [{controllers}]
 broker_session_grace = "{grace}s"
 capacity = {{ cpu_millicores = 8000, network_in_bytes_per_second = 125000000, network_out_bytes_per_second = 125000000 }}
-[cluster.monitor]
-topology_interval = "500ms"
-load_interval = "2s"
-[cluster.tasks]
-moves_per_broker = {per_broker}
-moves_per_cluster = {per_cluster}
-stall_after = "{stall}s"
-poll_interval = "250ms"
 "#,
             grace = self.grace_seconds,
             per_broker = self.moves_per_broker,

@@ -30,10 +30,22 @@ pub const CLUSTER: &str = "demo";
 
 /// A running control center.
 pub struct Center {
-    runtime: tokio::runtime::Runtime,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
     pub address: SocketAddr,
+    runtime: Threads,
+}
+
+/// Its threads. Dropping them takes everything that runs on them along, without a word of farewell.
+struct Threads(Option<tokio::runtime::Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // A runtime that is dropped the plain way waits for its threads, which an asynchronous caller must not.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Center {
@@ -54,14 +66,9 @@ impl Center {
             let _ = over.send(());
         });
         let broken = |_| CliError::new(Exit::Error, Reason::Internal, "the control center broke down at its start");
-        let address = listening.await.map_err(broken)?;
-        match address {
-            Ok(address) => Ok(Self { runtime, stop, ended, address }),
-            Err(error) => {
-                runtime.shutdown_background();
-                Err(error)
-            }
-        }
+        let runtime = Threads(Some(runtime));
+        let address = listening.await.map_err(broken)??;
+        Ok(Self { stop, ended, address, runtime })
     }
 
     pub fn url(&self) -> String {
@@ -70,7 +77,7 @@ impl Center {
 
     /// Everything of it is gone in the middle of whatever it did.
     pub fn crash(self) {
-        self.runtime.shutdown_background();
+        drop(self.runtime);
     }
 
     /// It ends as by SIGTERM.
@@ -78,7 +85,6 @@ impl Center {
         // An error means that it is over already.
         let _ = self.stop.send(());
         let _ = self.ended.await;
-        self.runtime.shutdown_background();
     }
 }
 
