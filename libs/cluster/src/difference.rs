@@ -11,8 +11,14 @@ pub enum Change {
     TopicSeen(Topic),
     TopicGone(String),
     /// A partition whose list, leader, in-sync set or reassignment changed, or that was added.
-    PartitionSeen { topic: String, partition: Partition },
-    MinInsyncReplicasChanged { topic: String, min_insync_replicas: u32 },
+    PartitionSeen {
+        topic: String,
+        partition: Partition,
+    },
+    MinInsyncReplicasChanged {
+        topic: String,
+        min_insync_replicas: u32,
+    },
 }
 
 /// The differences from `old` to `new`, brokers first, then topics by name. Both must be sorted ([`Snapshot::sort`]).
@@ -23,7 +29,8 @@ pub fn diff(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
             changes.push(Change::BrokerSeen(broker.clone()));
         }
     }
-    changes.extend(old.brokers.iter().filter(|broker| new.broker(broker.id).is_none()).map(|broker| Change::BrokerGone(broker.id)));
+    changes
+        .extend(old.brokers.iter().filter(|broker| new.broker(broker.id).is_none()).map(|broker| Change::BrokerGone(broker.id)));
     for topic in &new.topics {
         match old.topic(&topic.name) {
             Some(before) if before.id == topic.id && before.partitions.len() <= topic.partitions.len() => {

@@ -10,8 +10,9 @@ mod description;
 mod error;
 
 pub use description::{
-    BrokerDescription, ClusterDescription, ConfigAlteration, ConfigEntry, ConfigOperation, ConfigResource, ConfigSource, GroupOffset,
-    LogDirDescription, Metadata, OffsetQuery, OngoingReassignment, PartitionMetadata, QuorumDescription, ReplicaSize, TopicMetadata,
+    BrokerDescription, ClusterDescription, ConfigAlteration, ConfigEntry, ConfigOperation, ConfigResource, ConfigSource,
+    GroupOffset, LogDirDescription, Metadata, OffsetQuery, OngoingReassignment, PartitionMetadata, QuorumDescription,
+    ReplicaSize, TopicMetadata,
 };
 pub use error::{ErrorCode, KafkaError};
 
@@ -34,14 +35,22 @@ pub trait KafkaAdmin: Send + Sync {
     async fn describe_log_dirs(&self, broker: BrokerId) -> Result<Vec<LogDirDescription>, KafkaError>;
 
     /// Offsets as `broker` itself holds them. [`OffsetQuery::ReplicaEnd`] works on any replica, the others on the leader only.
-    async fn list_offsets(&self, broker: BrokerId, query: OffsetQuery, partitions: &[TopicPartition]) -> Result<Batch<TopicPartition, i64>, KafkaError>;
+    async fn list_offsets(
+        &self,
+        broker: BrokerId,
+        query: OffsetQuery,
+        partitions: &[TopicPartition],
+    ) -> Result<Batch<TopicPartition, i64>, KafkaError>;
 
     /// Reassignments that the controller has pending.
     async fn list_partition_reassignments(&self) -> Result<Vec<OngoingReassignment>, KafkaError>;
 
     /// Write. `None` as target cancels. A target of another length than the present list is refused unless the broker can be told
     /// not to allow it: the implementation must never let a replication factor change silently.
-    async fn alter_partition_reassignments(&self, targets: &[(TopicPartition, Option<Vec<BrokerId>>)]) -> Result<Batch<TopicPartition>, KafkaError>;
+    async fn alter_partition_reassignments(
+        &self,
+        targets: &[(TopicPartition, Option<Vec<BrokerId>>)],
+    ) -> Result<Batch<TopicPartition>, KafkaError>;
 
     /// Write. Preferred election only: an unclean one may elect an empty replica and is not offered.
     async fn elect_preferred_leaders(&self, partitions: &[TopicPartition]) -> Result<Batch<TopicPartition>, KafkaError>;
@@ -51,7 +60,11 @@ pub trait KafkaAdmin: Send + Sync {
     async fn incremental_alter_configs(&self, alterations: &[ConfigAlteration]) -> Result<Batch<ConfigResource>, KafkaError>;
 
     /// Values of the named keys that are set or have a default. A dead broker's cannot be read.
-    async fn describe_configs(&self, resources: &[ConfigResource], keys: &[&str]) -> Result<Batch<ConfigResource, Vec<ConfigEntry>>, KafkaError>;
+    async fn describe_configs(
+        &self,
+        resources: &[ConfigResource],
+        keys: &[&str],
+    ) -> Result<Batch<ConfigResource, Vec<ConfigEntry>>, KafkaError>;
 
     /// State of the controller quorum.
     async fn describe_quorum(&self) -> Result<QuorumDescription, KafkaError>;

@@ -83,7 +83,9 @@ fn code(reason: Reason) -> Code {
         R::TargetDead | R::TargetLost | R::DiskRoom | R::UnderMinIsr | R::Stalled | R::KafkaRefused => Code::FailedPrecondition,
         R::OutcomeUnknown | R::NotAdmitted | R::VerificationFailed | R::TaskCancelled => Code::FailedPrecondition,
         R::OperatorDecision | R::InFlightLimit | R::Frozen | R::ForeignThrottle | R::NoHeadroom => Code::FailedPrecondition,
-        R::LeaderNotInSync | R::MoveVanished | R::DeadReplicaKept | R::EarlierStepNotDone | R::TaskPaused => Code::FailedPrecondition,
+        R::LeaderNotInSync | R::MoveVanished | R::DeadReplicaKept | R::EarlierStepNotDone | R::TaskPaused => {
+            Code::FailedPrecondition
+        }
         R::ThrottleNotConfirmed | R::DataDirInUse | R::NotADataDir | R::InsecureListener => Code::FailedPrecondition,
         R::BrokerUnreachable | R::KafkaUnreachable | R::KafkaTimeout | R::ServerUnreachable => Code::Unavailable,
         R::ModelNotReady | R::NotActive | R::Replaying | R::Draining => Code::Unavailable,

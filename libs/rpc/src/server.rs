@@ -38,11 +38,12 @@ pub async fn serve(
         .layer(RpcTelemetryLayer);
     let app = http.merge(services.prepare().into_axum_router().layer(layers));
     let (draining, mut drained) = tokio::sync::oneshot::channel::<()>();
-    let graceful = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(async move {
-        shutdown.await;
-        // The receiver lives as long as the server task below.
-        let _ = draining.send(());
-    });
+    let graceful =
+        axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(async move {
+            shutdown.await;
+            // The receiver lives as long as the server task below.
+            let _ = draining.send(());
+        });
     let task = tokio::spawn(async move {
         let server = tokio::spawn(async move { graceful.await });
         let _ = (&mut drained).await;

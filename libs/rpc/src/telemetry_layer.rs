@@ -45,7 +45,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // tonic reads the peer from its own extension; behind axum only axum's is there.
-        if let Some(axum::extract::ConnectInfo(peer)) = request.extensions().get::<axum::extract::ConnectInfo<std::net::SocketAddr>>() {
+        if let Some(axum::extract::ConnectInfo(peer)) =
+            request.extensions().get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
+        {
             let info = tonic::transport::server::TcpConnectInfo { local_addr: None, remote_addr: Some(*peer) };
             request.extensions_mut().insert(info);
         }
@@ -60,7 +62,9 @@ where
             async move {
                 let answer = call.await;
                 let status = match &answer {
-                    Ok(response) => response.headers().get("grpc-status").and_then(|value| value.to_str().ok()).unwrap_or("0").to_owned(),
+                    Ok(response) => {
+                        response.headers().get("grpc-status").and_then(|value| value.to_str().ok()).unwrap_or("0").to_owned()
+                    }
                     Err(_) => "unknown".to_owned(),
                 };
                 let labels = [KeyValue::new("rpc.method", method), KeyValue::new("rpc.response.status_code", status)];

@@ -109,7 +109,8 @@ impl ControlCenter {
     pub fn json(&self, arguments: &[&str]) -> Value {
         let answer = self.run(&[arguments, &["-o", "json"]].concat());
         assert_eq!(answer.code, 0, "ballast {}: {}", arguments.join(" "), answer.stderr);
-        serde_json::from_str(&answer.stdout).unwrap_or_else(|error| panic!("ballast {}: {error}: {}", arguments.join(" "), answer.stdout))
+        serde_json::from_str(&answer.stdout)
+            .unwrap_or_else(|error| panic!("ballast {}: {error}: {}", arguments.join(" "), answer.stdout))
     }
 
     /// Runs a client command that must succeed and prints one JSON object a line.
@@ -165,7 +166,10 @@ impl ControlCenter {
             }
             if clock.now() > give_up {
                 self.explain(task);
-                panic!("task {task} is {} ({} {}), not {state} within {deadline:?}", now["state"], now["reason_code"], now["detail"]);
+                panic!(
+                    "task {task} is {} ({} {}), not {state} within {deadline:?}",
+                    now["state"], now["reason_code"], now["detail"]
+                );
             }
             clock.sleep(Duration::from_millis(200)).await;
         }
@@ -173,7 +177,9 @@ impl ControlCenter {
 
     /// Prints what is known of a task, for a test that is about to fail.
     pub fn explain(&self, task: &str) {
-        for arguments in [&["task", "get", task][..], &["task", "steps", task], &["throttle", "show"], &["audit", "log", "--task", task]] {
+        for arguments in
+            [&["task", "get", task][..], &["task", "steps", task], &["throttle", "show"], &["audit", "log", "--task", task]]
+        {
             let answer = self.run(arguments);
             eprintln!("$ ballast {}\n{}{}", arguments.join(" "), answer.stdout, answer.stderr);
         }
@@ -191,7 +197,12 @@ impl Answer {
     /// Checks the exit code and that the error names its reason.
     #[track_caller]
     pub fn refused(&self, code: i32, reason: &str) {
-        assert!(self.code == code && self.stderr.contains(reason), "expected exit {code} and {reason}, got {} and {}", self.code, self.stderr);
+        assert!(
+            self.code == code && self.stderr.contains(reason),
+            "expected exit {code} and {reason}, got {} and {}",
+            self.code,
+            self.stderr
+        );
     }
 }
 

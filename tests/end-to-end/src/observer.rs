@@ -77,10 +77,16 @@ impl Observer {
             .map(|broker| ConfigResource::Broker(*broker))
             .chain(topics.iter().map(|topic| ConfigResource::Topic((*topic).to_owned())));
         for resource in resources {
-            let answers = self.admin.describe_configs(std::slice::from_ref(&resource), &THROTTLE_KEYS).await.expect("configs are answered");
+            let answers =
+                self.admin.describe_configs(std::slice::from_ref(&resource), &THROTTLE_KEYS).await.expect("configs are answered");
             for (_, entries) in answers {
                 let entries = entries.unwrap_or_else(|error| panic!("configs of {resource:?}: {error}"));
-                let dynamic = |source| matches!(source, ConfigSource::DynamicBroker | ConfigSource::DynamicTopic | ConfigSource::DynamicBrokerDefault);
+                let dynamic = |source| {
+                    matches!(
+                        source,
+                        ConfigSource::DynamicBroker | ConfigSource::DynamicTopic | ConfigSource::DynamicBrokerDefault
+                    )
+                };
                 let set = entries.into_iter().filter(|entry| dynamic(entry.source));
                 found.extend(set.map(|entry| format!("{resource:?} {} = {:?}", entry.key, entry.value)));
             }

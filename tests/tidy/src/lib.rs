@@ -15,7 +15,8 @@ pub fn files(extensions: &[&str]) -> Vec<PathBuf> {
     for folder in ["libs", "services", "tests", "proto", "deploy"] {
         walk(&root.join(folder), &mut found);
     }
-    let wanted = |path: &PathBuf| path.extension().and_then(|extension| extension.to_str()).is_some_and(|e| extensions.contains(&e));
+    let wanted =
+        |path: &PathBuf| path.extension().and_then(|extension| extension.to_str()).is_some_and(|e| extensions.contains(&e));
     let mut files: Vec<PathBuf> =
         found.into_iter().filter(wanted).filter_map(|path| path.strip_prefix(&root).ok().map(Path::to_path_buf)).collect();
     files.sort();

@@ -68,7 +68,10 @@ fn floor_1_imports_only_floors_below_and_beside() {
     let floor_0: Vec<&str> = FLOOR_0.iter().map(|(name, _)| *name).collect();
     for name in FLOOR_1 {
         for dependency in ours(&crates[name].1) {
-            assert!(floor_0.contains(&dependency) || FLOOR_1.contains(&dependency), "{name} must not import {dependency} of a floor above");
+            assert!(
+                floor_0.contains(&dependency) || FLOOR_1.contains(&dependency),
+                "{name} must not import {dependency} of a floor above"
+            );
         }
         for driver in ["tonic", "sled", "rdkafka", "kafka-protocol"] {
             assert!(!crates[name].1.contains(driver), "{name} is a port and must not import the driver {driver}");

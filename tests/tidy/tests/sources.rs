@@ -21,9 +21,8 @@ fn offenders(extensions: &[&str], judge: impl Fn(&Path, &str) -> Vec<String>) ->
 
 #[test]
 fn every_source_file_says_first_what_it_is() {
-    let found = offenders(&["rs"], |file, text| {
-        if text.starts_with("//!") { Vec::new() } else { vec![file.display().to_string()] }
-    });
+    let found =
+        offenders(&["rs"], |file, text| if text.starts_with("//!") { Vec::new() } else { vec![file.display().to_string()] });
     none("open with `//!`: what the file is and what it must not know", found);
 }
 

@@ -57,7 +57,8 @@ impl Bench {
         self.cluster.create_topic(name, &lists, &[("min.insync.replicas", "2")]).await;
         eventually(&format!("{name} has leaders"), Duration::from_secs(20), || async {
             let found = self.observer.partitions(name).await;
-            (found.len() == lists.len() && found.iter().all(|it| it.leader.is_some() && it.in_sync.len() == it.replicas.len())).then_some(())
+            (found.len() == lists.len() && found.iter().all(|it| it.leader.is_some() && it.in_sync.len() == it.replicas.len()))
+                .then_some(())
         })
         .await;
         for (index, (_, bytes)) in partitions.iter().enumerate() {
@@ -70,7 +71,9 @@ impl Bench {
     pub async fn wait_for_sizes(&self, center: &ControlCenter, topic: &str) {
         eventually(&format!("sizes of {topic} are known"), Duration::from_secs(60), || async {
             let partitions = center.json_lines(&["partition", "list", "--topic", topic]);
-            (!partitions.is_empty() && partitions.iter().all(|it| it["size_bytes"].as_u64().is_some_and(|size| size >= SMALL_BYTES / 2))).then_some(())
+            (!partitions.is_empty()
+                && partitions.iter().all(|it| it["size_bytes"].as_u64().is_some_and(|size| size >= SMALL_BYTES / 2)))
+            .then_some(())
         })
         .await;
     }
@@ -80,7 +83,8 @@ impl Bench {
         for _ in 0..300 {
             let steps = center.steps(task);
             let done = steps.iter().any(|step| step["state"] == "SUCCEEDED");
-            let copying = steps.iter().find(|step| step["state"] == "ISSUED" && step["bytes_done"].as_u64().is_some_and(|bytes| bytes > 0));
+            let copying =
+                steps.iter().find(|step| step["state"] == "ISSUED" && step["bytes_done"].as_u64().is_some_and(|bytes| bytes > 0));
             if let (true, Some(copying)) = (done, copying) {
                 return copying.clone();
             }

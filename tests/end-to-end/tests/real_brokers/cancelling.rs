@@ -41,8 +41,12 @@ fn audit_has(center: &ControlCenter, task: &str, kinds: &[&str]) {
 pub async fn finish_step(bench: Arc<Bench>) {
     let topic = "cancel-finish-step";
     let HalfWay { center, task, before } = half_way(&bench, topic).await;
-    let in_flight: Vec<u64> =
-        center.steps(&task).iter().filter(|step| step["state"] == "ISSUED").filter_map(|step| step["partition"].as_u64()).collect();
+    let in_flight: Vec<u64> = center
+        .steps(&task)
+        .iter()
+        .filter(|step| step["state"] == "ISSUED")
+        .filter_map(|step| step["partition"].as_u64())
+        .collect();
     center.command(&["task", "cancel", &task]);
     center.command(&["throttle", "set", "--auto"]);
     center.wait_for(&task, "PARTIALLY_APPLIED", MINUTE).await;

@@ -22,7 +22,10 @@ async fn carry_out(bench: &Bench, center: &ControlCenter, topic: &str, goal: &[&
     center.wait_for(&task, "SUCCEEDED", 2 * MINUTE).await;
     bench.observer.expect_no_throttles(&bench.cluster.brokers(), &[topic]).await;
     // The Monitor measures the new sizes with its next samples; nothing else is allowed to change.
-    eventually(&format!("{goal:?} planned again plans nothing"), MINUTE, || async { (moves(&center.plan(goal)) == 0).then_some(()) }).await;
+    eventually(&format!("{goal:?} planned again plans nothing"), MINUTE, || async {
+        (moves(&center.plan(goal)) == 0).then_some(())
+    })
+    .await;
 }
 
 pub async fn expand_fills_an_empty_broker(bench: Arc<Bench>) {
@@ -45,7 +48,12 @@ pub async fn expand_fills_an_empty_broker(bench: Arc<Bench>) {
 
 pub async fn drain_empties_a_live_broker(bench: Arc<Bench>) {
     let topic = "drain";
-    bench.topic(topic, &[(&[5, 1, 2], SMALL_BYTES), (&[3, 5, 4], SMALL_BYTES), (&[6, 4, 5], SMALL_BYTES), (&[1, 2, 3], SMALL_BYTES)]).await;
+    bench
+        .topic(
+            topic,
+            &[(&[5, 1, 2], SMALL_BYTES), (&[3, 5, 4], SMALL_BYTES), (&[6, 4, 5], SMALL_BYTES), (&[1, 2, 3], SMALL_BYTES)],
+        )
+        .await;
     let center = bench.control_center().await;
     bench.wait_for_sizes(&center, topic).await;
     carry_out(&bench, &center, topic, &["--drain", "5"]).await;
@@ -54,7 +62,10 @@ pub async fn drain_empties_a_live_broker(bench: Arc<Bench>) {
     let rebalance = center.plan(&["--rebalance"]);
     for alternative in rebalance["alternatives"].as_array().into_iter().flatten() {
         for planned in alternative["moves"].as_array().into_iter().flatten() {
-            assert!(!planned["to"].as_array().is_some_and(|to| to.contains(&5.into())), "nothing goes back to a drained broker: {planned}");
+            assert!(
+                !planned["to"].as_array().is_some_and(|to| to.contains(&5.into())),
+                "nothing goes back to a drained broker: {planned}"
+            );
         }
     }
     center.command(&["broker", "restore", "5"]);
@@ -79,7 +90,8 @@ pub async fn demote_takes_leadership(bench: Arc<Bench>) {
 
 pub async fn rebalance_levels_skewed_topics(bench: Arc<Bench>) {
     let topic = "rebalance";
-    let skewed: Vec<(&[i32], u64)> = (0..12).map(|at| (if at % 2 == 0 { &[1, 2, 3][..] } else { &[2, 1, 3][..] }, 20 * SMALL_BYTES)).collect();
+    let skewed: Vec<(&[i32], u64)> =
+        (0..12).map(|at| (if at % 2 == 0 { &[1, 2, 3][..] } else { &[2, 1, 3][..] }, 20 * SMALL_BYTES)).collect();
     bench.topic(topic, &skewed).await;
     let center = bench.control_center().await;
     bench.wait_for_sizes(&center, topic).await;

@@ -52,7 +52,8 @@ pub async fn a_dead_brokers_partitions_are_healed_under_load(bench: Arc<Bench>) 
         (broker["state"] == "alive" && broker["stray_replicas"].as_u64().is_some_and(|strays| strays > 0)).then_some(())
     })
     .await;
-    let first_issued = center.events(&task).iter().find(|event| event["type"] == "step.issued").map(|event| event["recorded_time"].clone());
+    let first_issued =
+        center.events(&task).iter().find(|event| event["type"] == "step.issued").map(|event| event["recorded_time"].clone());
     eprintln!(
         "healing: lost after {} ms, healed {} ms after that, {bytes} bytes, first reassignment at {first_issued:?} (plan at {}), {} acknowledged, {} failed sends, serve holds {} MB",
         lost_at.milliseconds_since(killed_at),

@@ -39,7 +39,19 @@ pub async fn one_task(bench: Arc<Bench>) {
     assert_eq!((ids.len(), failed), (1, 0), "ids {ids:?}, {failed} calls failed");
     let tasks = center.json_lines(&["task", "list"]);
     assert_eq!(tasks.len(), 1, "{tasks:?}");
-    let other = center.run(&["task", "create", "--plan", &plan, "--alternative", "1", "--reason", "other", "--yes", "--request-id", &request]);
+    let other = center.run(&[
+        "task",
+        "create",
+        "--plan",
+        &plan,
+        "--alternative",
+        "1",
+        "--reason",
+        "other",
+        "--yes",
+        "--request-id",
+        &request,
+    ]);
     other.refused(2, "REQUEST_ID_CONFLICT");
     let task = ids.into_iter().next().expect("there is one");
     center.wait_for(&task, "SUCCEEDED", Duration::from_secs(60)).await;

@@ -27,7 +27,9 @@ fn main() {
     // One cluster, one scenario at a time.
     arguments.test_threads = Some(1);
     let scenarios: [(&str, Scenario); 16] = [
-        ("a_dead_brokers_partitions_are_healed_under_load", |bench| Box::pin(healing::a_dead_brokers_partitions_are_healed_under_load(bench))),
+        ("a_dead_brokers_partitions_are_healed_under_load", |bench| {
+            Box::pin(healing::a_dead_brokers_partitions_are_healed_under_load(bench))
+        }),
         ("expand_fills_an_empty_broker_and_then_plans_nothing", |bench| Box::pin(goals::expand_fills_an_empty_broker(bench))),
         ("drain_empties_a_live_broker_and_then_plans_nothing", |bench| Box::pin(goals::drain_empties_a_live_broker(bench))),
         ("demote_takes_leadership_and_then_plans_nothing", |bench| Box::pin(goals::demote_takes_leadership(bench))),

@@ -41,7 +41,10 @@ pub async fn foreign_reassignment(bench: Arc<Bench>) {
     let step = wait_for_reason(&center, &task, "FOREIGN_REASSIGNMENT").await;
     assert_eq!(step["partition"], 0);
     let pending = bench.observer.admin.list_partition_reassignments().await.expect("the controller answers");
-    assert!(pending.iter().any(|it| it.at == foreign && it.target() == [2, 1, 5].map(BrokerId)), "it was not touched: {pending:?}");
+    assert!(
+        pending.iter().any(|it| it.at == foreign && it.target() == [2, 1, 5].map(BrokerId)),
+        "it was not touched: {pending:?}"
+    );
     // Its owner takes it back, list and order too: the step goes on.
     bench.observer.reassign(&foreign, None).await;
     bench.observer.reassign(&foreign, Some(&[2, 1, 3])).await;
@@ -94,7 +97,8 @@ pub async fn topics_that_go(bench: Arc<Bench>) {
     center.command(&["throttle", "set", "--max", SLOW]);
     let task = center.task(&center.plan(&["--drain", "2"]));
     eventually("both large moves are copying", MINUTE, || async {
-        let copying = center.steps(&task).iter().filter(|step| step["state"] == "ISSUED").filter(|step| step["topic"] != kept).count();
+        let copying =
+            center.steps(&task).iter().filter(|step| step["state"] == "ISSUED").filter(|step| step["topic"] != kept).count();
         (copying == 2).then_some(())
     })
     .await;
@@ -103,8 +107,10 @@ pub async fn topics_that_go(bench: Arc<Bench>) {
     bench.topic(recreated, &[(&[2, 1, 3], SMALL_BYTES)]).await;
     wait_for_reason(&center, &task, "TOPIC_GONE").await;
     wait_for_reason(&center, &task, "TOPIC_RECREATED").await;
-    eventually("the task has ended", MINUTE, || async { ["SUCCEEDED", "PARTIALLY_APPLIED"].contains(&center.task_state(&task).as_str()).then_some(()) })
-        .await;
+    eventually("the task has ended", MINUTE, || async {
+        ["SUCCEEDED", "PARTIALLY_APPLIED"].contains(&center.task_state(&task).as_str()).then_some(())
+    })
+    .await;
     assert_eq!(bench.observer.lists(recreated).await[&0].0, [2, 1, 3], "the new topic of the old name is left alone");
     assert!(!bench.observer.lists(kept).await[&0].0.contains(&2), "the others went on");
     bench.leave_clean(&[recreated, kept]).await;
@@ -119,7 +125,11 @@ pub async fn target_dies(bench: Arc<Bench>) {
     center.command(&["throttle", "set", "--max", SLOW]);
     let task = center.task(&center.plan(&["--topic", &format!("{topic}:0=6,1,3")]));
     eventually("the move is copying", MINUTE, || async {
-        center.steps(&task).iter().any(|step| step["state"] == "ISSUED" && step["bytes_done"].as_u64().is_some_and(|bytes| bytes > 0)).then_some(())
+        center
+            .steps(&task)
+            .iter()
+            .any(|step| step["state"] == "ISSUED" && step["bytes_done"].as_u64().is_some_and(|bytes| bytes > 0))
+            .then_some(())
     })
     .await;
     bench.cluster.kill(BrokerId(6)).await;
@@ -127,7 +137,8 @@ pub async fn target_dies(bench: Arc<Bench>) {
     center.wait_for(&task, "NEEDS_OPERATOR", MINUTE).await;
     let answer = center.run(&["task", "wait", &task, "--timeout", "5s"]);
     assert_eq!(answer.code, 9, "{}", answer.stderr);
-    let step = center.steps(&task).into_iter().find(|step| step["reason_code"] == "TARGET_LOST").expect("the step keeps its reason");
+    let step =
+        center.steps(&task).into_iter().find(|step| step["reason_code"] == "TARGET_LOST").expect("the step keeps its reason");
     let step = step["index"].to_string();
     center.command(&["task", "decide", &task, "--step", &step, "roll-back"]);
     center.wait_for(&task, "ROLLED_BACK", MINUTE).await;
@@ -144,7 +155,10 @@ pub async fn broker_returns(bench: Arc<Bench>) {
     bench.wait_for_sizes(&center, topic).await;
     center.command(&["throttle", "set", "--max", SLOW]);
     bench.cluster.kill(BrokerId(4)).await;
-    eventually("broker 4 counts as lost", MINUTE, || async { (center.json(&["broker", "get", "4"])["state"] == "dead").then_some(()) }).await;
+    eventually("broker 4 counts as lost", MINUTE, || async {
+        (center.json(&["broker", "get", "4"])["state"] == "dead").then_some(())
+    })
+    .await;
     let task = center.task(&center.plan(&["--evacuate", "4"]));
     bench.wait_half_way(&center, &task).await;
     bench.cluster.restart(BrokerId(4)).await;
