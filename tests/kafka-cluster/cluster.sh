@@ -139,7 +139,7 @@ format() {
     # shellcheck disable=SC2046,SC2086
     java $java_flags -Xmx128m $(logging_flags "$DATA/format.log") -cp "$LIB/*" kafka.tools.StorageTool \
       format -t "$CLUSTER_ID" -c "$DATA/n$node/server.properties" >> "$DATA/format.out" 2>&1 ||
-      { tail -5 "$DATA/format.out" "$DATA/format.log" >&2; return 1; }
+      { tail -n 5 "$DATA/format.out" "$DATA/format.log" >&2; return 1; }
   done
 }
 
@@ -164,7 +164,7 @@ wait_until_started() {
     waiting=""
     for node in $(all_nodes); do
       grep -q "Kafka Server started" "$DATA/n$node/server.log" 2> /dev/null && continue
-      alive "$node" || { echo "node $node died" >&2; tail -5 "$DATA/n$node/server.log" "$DATA/n$node/out.log" >&2; return 1; }
+      alive "$node" || { echo "node $node died" >&2; tail -n 5 "$DATA/n$node/server.log" "$DATA/n$node/out.log" >&2; return 1; }
       waiting="$waiting $node"
     done
     [ -z "$waiting" ] && return 0

@@ -76,13 +76,13 @@ fn code(reason: Reason) -> Code {
         R::GoalInvalid | R::SnapshotMalformed | R::ConfigInvalid | R::ConfirmationRequired => Code::InvalidArgument,
         R::ConcurrentWrites => Code::Aborted,
         R::ClusterNotFound | R::BrokerNotFound | R::TopicNotFound | R::PartitionNotFound | R::PlanNotFound => Code::NotFound,
-        R::AlternativeNotFound | R::TaskNotFound | R::StepNotFound | R::EventNotFound | R::MoveNotFound => Code::NotFound,
+        R::AlternativeNotFound | R::TaskNotFound | R::StepNotFound | R::EventNotFound => Code::NotFound,
         R::BrokerAlive | R::BrokerDead | R::BrokerNotDraining | R::PlanStale | R::PartitionsBusy => Code::FailedPrecondition,
         R::IllegalTransition | R::RollbackTargetDead | R::StepNotWaiting | R::NothingToRollBack => Code::FailedPrecondition,
         R::TopicGone | R::TopicRecreated | R::ListChanged | R::ForeignReassignment | R::NoLeader => Code::FailedPrecondition,
         R::TargetDead | R::TargetLost | R::DiskRoom | R::UnderMinIsr | R::Stalled | R::KafkaRefused => Code::FailedPrecondition,
-        R::OutcomeUnknown | R::NotAdmitted | R::VerificationFailed | R::TaskCancelled => Code::FailedPrecondition,
-        R::OperatorDecision | R::InFlightLimit | R::Frozen | R::ForeignThrottle | R::NoHeadroom => Code::FailedPrecondition,
+        R::OutcomeUnknown | R::VerificationFailed | R::TaskCancelled => Code::FailedPrecondition,
+        R::OperatorDecision | R::Frozen | R::ForeignThrottle | R::NoHeadroom => Code::FailedPrecondition,
         R::LeaderNotInSync | R::MoveVanished | R::DeadReplicaKept | R::EarlierStepNotDone | R::TaskPaused => {
             Code::FailedPrecondition
         }

@@ -107,6 +107,15 @@ impl Observer {
         panic!("throttles are left: {left:?}");
     }
 
+    /// Deletes every throttle rate of these brokers.
+    pub async fn remove_rates(&self, brokers: &[BrokerId]) {
+        for broker in brokers {
+            for key in &THROTTLE_KEYS[..2] {
+                self.set_config(ConfigResource::Broker(*broker), key, ConfigOperation::Delete).await;
+            }
+        }
+    }
+
     /// Waits until the broker is fenced or gone (`alive` false), or serving.
     pub async fn expect_alive(&self, broker: BrokerId, alive: bool) {
         eventually(&format!("broker {broker} alive: {alive}"), Duration::from_secs(60), || async {

@@ -33,6 +33,21 @@ impl Bench {
         Self { cluster, observer }
     }
 
+    /// Takes away what a scenario that failed has left: dead brokers, topics, throttles. Does nothing after one that passed.
+    pub async fn reset(&self) {
+        let metadata = self.observer.admin.metadata(None, None).await.expect("a broker answers");
+        for broker in self.cluster.brokers() {
+            if !metadata.brokers.iter().any(|alive| alive.id == broker) {
+                self.cluster.restart(broker).await;
+                self.observer.expect_alive(broker, true).await;
+            }
+        }
+        for topic in metadata.topics.iter().filter(|topic| !topic.is_internal) {
+            self.cluster.delete_topic(&topic.name).await;
+        }
+        self.observer.remove_rates(&self.cluster.brokers()).await;
+    }
+
     /// A server with the settings that most scenarios share.
     pub async fn control_center(&self) -> ControlCenter {
         let center = ControlCenter::start(&self.cluster, &Settings::default()).await;

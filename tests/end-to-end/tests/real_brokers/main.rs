@@ -53,7 +53,10 @@ fn main() {
         let (runtime, bench) = (runtime.clone(), bench.clone());
         Trial::test(name, move || {
             if let Some(bench) = bench {
-                runtime.block_on(async { tokio::spawn(scenario(bench)).await })?;
+                runtime.block_on(async {
+                    bench.reset().await;
+                    tokio::spawn(scenario(bench)).await
+                })?;
             }
             Ok(())
         })
