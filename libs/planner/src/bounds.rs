@@ -133,41 +133,49 @@ fn seconds(model: &Model<'_>, first: &Schedule) -> Option<u64> {
     Some(u64::try_from(longest).unwrap_or(u64::MAX))
 }
 
-/// Per resource: the mean that some group cannot get below, or its largest single item on its largest broker.
+/// Per resource: the mean that some group cannot get below, or its largest single item on its largest broker. Both count only
+/// what no plan can take away from the group's open brokers.
 fn max_utilization(model: &Model<'_>, first: &Schedule) -> PerResource<Option<f64>> {
-    let before = group_sums(model, &Placement::present(model).load);
-    let after = group_sums(model, &first.placement.load);
-    let mut bound = [None; 4];
-    for group in 0..model.group_names.len() as u32 {
-        for (r, bound) in bound.iter_mut().enumerate() {
-            let (before, after) = (before[group as usize][r], after[group as usize][r]);
-            if after.load == 0 {
-                continue;
+    let sums = group_sums(model, &first.placement.load);
+    let groups = model.group_names.len();
+    let mut staying = vec![[0u128; 4]; groups];
+    let mut heaviest = vec![[0u64; 4]; groups];
+    for partition in 0..model.partitions.len() {
+        let group = model.group_of(partition) as usize;
+        for r in 0..4 {
+            for load in staying_loads(model, partition, r) {
+                staying[group][r] += u128::from(load);
+                heaviest[group][r] = heaviest[group][r].max(load);
             }
-            // What is on the group's brokers both now and then cannot be anywhere else in a plan for this goal.
-            let mean = before.load.min(after.load) as f64 / after.capacity as f64;
-            let least = mean.max(largest_item(model, first, group, r));
-            *bound = Some(bound.map_or(least, |most: f64| most.max(least)));
+        }
+    }
+    let mut bound = [None; 4];
+    for group in 0..groups {
+        for (r, bound) in bound.iter_mut().enumerate().filter(|&(r, _)| sums[group][r].load > 0) {
+            let capacities = model.open_brokers(group as u32).map(|broker| model.broker(broker).capacity[r]);
+            let mean = staying[group][r] as f64 / sums[group][r].capacity as f64;
+            let item = heaviest[group][r] as f64 / capacities.max().unwrap_or(1).max(1) as f64;
+            *bound = Some(bound.map_or(mean.max(item), |most: f64| most.max(mean).max(item)));
         }
     }
     PerResource::from_array(bound)
 }
 
-/// The utilisation that the group's heaviest leader causes on the group's largest broker; 0 where some broker has no capacity.
-fn largest_item(model: &Model<'_>, first: &Schedule, group: u32, r: usize) -> f64 {
-    let capacities = model.open_brokers(group).map(|broker| model.broker(broker).capacity[r]);
-    let (least, largest) = capacities.fold((u64::MAX, 0), |(least, most), capacity| (least.min(capacity), most.max(capacity)));
-    if least == 0 || largest == 0 {
-        return 0.0;
-    }
-    let leads_here = |&partition: &usize| {
-        let leader = first.placement.leader[partition];
-        leader != NOBODY
-            && model.group_of(partition) == group
-            && model.broker(leader).standing == Standing::Open
-            && model.broker(leader).group == group
-            && model.partitions[partition].leader != NOBODY
+/// What each replica of a partition puts on its group's open brokers with capacity in `r` whatever is planned: from there it may
+/// only go to another such broker, and so may the leader's part where every live replica is there.
+fn staying_loads(model: &Model<'_>, partition: usize, r: usize) -> impl Iterator<Item = u64> {
+    let facts = &model.partitions[partition];
+    let (leads, follows) = (facts.leads[r], facts.follows[r]);
+    let stays = |&&broker: &&u32| {
+        let host = model.broker(broker);
+        host.standing == Standing::Open && host.group == model.group_of(partition) && host.capacity[r] > 0
     };
-    let heaviest = (0..model.partitions.len()).filter(leads_here).map(|partition| model.partitions[partition].leads[r]).max();
-    heaviest.unwrap_or(0) as f64 / largest as f64
+    let list = model.list(partition);
+    let led = facts.leader != NOBODY && list.iter().all(|broker| model.is_dead(*broker) || stays(&broker));
+    let role = move |at: usize| match (led, at) {
+        (true, 0) => leads,
+        (true, _) => follows,
+        (false, _) => leads.min(follows),
+    };
+    (0..list.iter().filter(stays).count()).map(role)
 }

@@ -36,7 +36,7 @@ pub(crate) fn candidates(model: &Model<'_>) -> Vec<Candidate> {
         GoalKind::Evacuate | GoalKind::Drain => empty_brokers(model),
         GoalKind::Demote => {
             let why = "Leadership leaves the named brokers, which become the last choice of every list they are in.";
-            vec![Candidate::new(Label::BestBalance, why, demote::demote(model))]
+            vec![Candidate::new(Label::BestBalance, why, settle(model, demote::demote))]
         }
         GoalKind::Expand => expand(model),
         GoalKind::Topic => {

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ballast_cluster::{Broker, BrokerId, BrokerState, Partition, Snapshot, Topic};
 
 use crate::placement::Placement;
-use crate::{Goal, GoalKind, Limits, Resource};
+use crate::{Goal, GoalKind, Limits};
 
-/// One number per resource, in the order of [`Resource::ALL`].
+/// One number per resource, in the order of [`crate::Resource::ALL`].
 pub(crate) type Loads = [u64; 4];
 pub(crate) const DISK: usize = 0;
 pub(crate) const NETWORK_IN: usize = 1;
@@ -38,7 +38,7 @@ pub(crate) struct BrokerFacts {
     /// Excluded by the limits: gets nothing.
     pub closed: bool,
     pub capacity: Loads,
-    /// Load above this breaks the capacity rule; the largest number where the rule does not apply.
+    /// Load above this breaks the capacity rule: 0 where it has no capacity and others have, the largest number where nobody has.
     pub limit: Loads,
     /// Place among equally good brokers: by id, or shuffled by the seed.
     pub tie: u32,
@@ -66,6 +66,8 @@ pub(crate) struct PartitionFacts {
     pub excluded: bool,
     /// A reassignment is under way: does not change.
     pub reassigning: bool,
+    /// Led by a live replica that the pending reassignment removes.
+    pub led_outside: bool,
     /// No live in-sync replica: does not change.
     pub offline: bool,
 }
@@ -154,6 +156,8 @@ impl<'a> Model<'a> {
             self.slots.push(broker as u32);
             self.in_sync.push(lives && (leads || partition.in_sync.contains(&id)));
         }
+        let outside = partition.leader.filter(|leader| !partition.replicas.contains(leader)).and_then(index_of);
+        let led_outside = outside.is_some_and(|broker| self.brokers[broker].standing != Standing::Dead);
         let load = &partition.load;
         let copies = (partition.replicas.len() as u64).saturating_sub(1);
         let out = load.produce_bytes_per_second.saturating_mul(copies);
@@ -175,7 +179,8 @@ impl<'a> Model<'a> {
             follows: [size, produce, 0, load.follower_cpu_millicores.unwrap_or(0)],
             excluded,
             reassigning: partition.is_reassigning(),
-            offline: !self.in_sync[start as usize..].contains(&true),
+            led_outside,
+            offline: !led_outside && !self.in_sync[start as usize..].contains(&true),
         });
     }
 
@@ -287,10 +292,11 @@ fn broker_facts(snapshot: &Snapshot, goal: &Goal, limits: &Limits, seed: u64, gr
             named,
             closed: limits.excluded_brokers.contains(&id),
             capacity,
-            limit: limit_of(&capacity, limits),
+            limit: [0; 4],
             tie: 0,
         });
     }
+    set_limits(&mut facts, limits);
     let mut order: Vec<usize> = (0..facts.len()).collect();
     if seed != 0 {
         order.sort_by_key(|&at| (scramble(seed, facts[at].id), at));
@@ -324,7 +330,7 @@ fn capacity_of(broker: &Broker) -> Loads {
     [capacity.disk_bytes, capacity.network_in_bytes_per_second, capacity.network_out_bytes_per_second, capacity.cpu_millicores]
 }
 
-fn limit_of(capacity: &Loads, limits: &Limits) -> Loads {
+fn set_limits(facts: &mut [BrokerFacts], limits: &Limits) {
     let shares = limits.capacity;
     let share_of = [
         shares.disk_parts_per_million,
@@ -332,14 +338,13 @@ fn limit_of(capacity: &Loads, limits: &Limits) -> Loads {
         shares.network_parts_per_million,
         shares.cpu_parts_per_million,
     ];
-    let mut limit = [u64::MAX; 4];
-    for resource in Resource::ALL {
-        let r = resource as usize;
-        if capacity[r] > 0 {
-            limit[r] = (u128::from(capacity[r]) * u128::from(share_of[r]) / 1_000_000).min(u128::from(u64::MAX)) as u64;
+    for (r, share) in share_of.into_iter().enumerate() {
+        let is_known = facts.iter().any(|broker| broker.capacity[r] > 0);
+        for broker in facts.iter_mut() {
+            let limit = u128::from(broker.capacity[r]) * u128::from(share) / 1_000_000;
+            broker.limit[r] = if is_known { limit.min(u128::from(u64::MAX)) as u64 } else { u64::MAX };
         }
     }
-    limit
 }
 
 fn open_racks(brokers: &[BrokerFacts], groups: usize) -> Vec<u32> {

@@ -15,7 +15,7 @@ pub(crate) fn alternative(model: &Model<'_>, label: Label, why: String, schedule
         why,
         cost: cost(model, schedule),
         balance: Balance { before: balance(model, &present), after: balance(model, &schedule.placement) },
-        unmet: unmet::unmet(model, &schedule.placement),
+        unmet: unmet::unmet(model, schedule),
         moves: moves(model, &present, schedule),
     }
 }

@@ -115,15 +115,21 @@ fn capacity_broken(
         let more = facts.role(leader == broker);
         let less = if now.contains(&broker) { *facts.role(placement.leader[partition] == broker) } else { [0; 4] };
         for r in 0..4 {
-            if more[r] <= less[r] || !model.measured[r] || (strictness == Strictness::DiskOnly && r != crate::model::DISK) {
+            let limit = model.broker(broker).limit[r];
+            if more[r] <= less[r] || !is_limited(model, r, limit, strictness) {
                 continue;
             }
-            if placement.load[broker as usize][r] - less[r] + more[r] > model.broker(broker).limit[r] {
+            if placement.load[broker as usize][r] - less[r] + more[r] > limit {
                 return Some(Rule::Capacity(broker, r));
             }
         }
     }
     None
+}
+
+/// Whether this limit counts: one of 0 always does, since no load may come where there is no capacity.
+pub(crate) fn is_limited(model: &Model<'_>, r: usize, limit: u64, strictness: Strictness) -> bool {
+    limit == 0 || (model.measured[r] && (strictness == Strictness::Full || r == crate::model::DISK))
 }
 
 pub(crate) fn within_caps(model: &Model<'_>, tally: Tally) -> bool {
@@ -133,11 +139,11 @@ pub(crate) fn within_caps(model: &Model<'_>, tally: Tally) -> bool {
         && within(model.limits.leader_moves_max, tally.leader_moves)
 }
 
-/// Brokers whose load is above a capacity limit, as (broker, resource).
+/// Open brokers whose load is above a capacity limit, as (broker, resource); those without capacity are left out.
 pub(crate) fn over_capacity(model: &Model<'_>, placement: &Placement) -> Vec<(u32, usize)> {
     let mut over = Vec::new();
     for (broker, facts) in model.brokers.iter().enumerate().filter(|(_, facts)| facts.standing == Standing::Open) {
-        let above = |&r: &usize| model.measured[r] && placement.load[broker][r] > facts.limit[r];
+        let above = |&r: &usize| model.measured[r] && facts.capacity[r] > 0 && placement.load[broker][r] > facts.limit[r];
         over.extend((0..4).filter(above).map(|r| (broker as u32, r)));
     }
     over

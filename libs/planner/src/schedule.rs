@@ -2,6 +2,7 @@
 //! obeys the hard rules, and what cannot be ordered so is left out.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::GoalKind;
 use crate::model::{Model, NETWORK_IN, NETWORK_OUT, NOBODY};
@@ -16,6 +17,8 @@ pub(crate) struct Schedule {
     pub order: Vec<usize>,
     /// What the cluster is when all of them are complete.
     pub placement: Placement,
+    /// Where one of its steps takes a load above both the capacity limit and what it was, as (broker, resource).
+    pub exceeded: BTreeSet<(u32, usize)>,
 }
 
 /// Orders the changes of `wanted`: the canary (the smallest copy), then partitions without leader, elections, lost replicas,
@@ -36,13 +39,28 @@ pub(crate) fn schedule(model: &Model<'_>, wanted: &Placement) -> Schedule {
         };
         (class, Reverse(bytes(partition)), partition)
     });
-    let mut schedule = Schedule { order: Vec::new(), placement: Placement::present(model) };
+    let present = Placement::present(model);
+    let mut schedule = Schedule { order: Vec::new(), placement: present.clone(), exceeded: BTreeSet::new() };
     let may_exceed = matches!(model.goal.kind, GoalKind::Evacuate | GoalKind::Drain);
     loop {
         let before = waiting.len();
-        schedule.start_all(model, wanted, &mut waiting, Strictness::Full);
-        if waiting.len() == before && may_exceed {
-            schedule.start_all(model, wanted, &mut waiting, Strictness::DiskOnly);
+        let fits = |schedule: &Schedule, &partition: &usize, strictness| {
+            let (list, leader) = (wanted.list(model, partition), wanted.leader[partition]);
+            broken(model, &schedule.placement, partition, list, leader, strictness).is_none()
+        };
+        waiting.retain(|partition| {
+            let starts = fits(&schedule, partition, Strictness::Full);
+            if starts {
+                schedule.start(model, wanted, *partition);
+            }
+            !starts
+        });
+        // One at a time: it may make room for others that then exceed nothing.
+        let exceeding = waiting.iter().position(|partition| fits(&schedule, partition, Strictness::DiskOnly));
+        if let (true, true, Some(at)) = (waiting.len() == before, may_exceed, exceeding) {
+            let partition = waiting.remove(at);
+            schedule.start(model, wanted, partition);
+            schedule.note_exceeded(model, &present, partition);
         }
         if waiting.is_empty() || waiting.len() == before {
             return schedule;
@@ -51,16 +69,20 @@ pub(crate) fn schedule(model: &Model<'_>, wanted: &Placement) -> Schedule {
 }
 
 impl Schedule {
-    fn start_all(&mut self, model: &Model<'_>, wanted: &Placement, waiting: &mut Vec<usize>, strictness: Strictness) {
-        waiting.retain(|&partition| {
-            let (list, leader) = (wanted.list(model, partition), wanted.leader[partition]);
-            let fits = broken(model, &self.placement, partition, list, leader, strictness).is_none();
-            if fits {
-                self.placement.put(model, partition, list, leader);
-                self.order.push(partition);
+    fn start(&mut self, model: &Model<'_>, wanted: &Placement, partition: usize) {
+        self.placement.put(model, partition, wanted.list(model, partition), wanted.leader[partition]);
+        self.order.push(partition);
+    }
+
+    fn note_exceeded(&mut self, model: &Model<'_>, present: &Placement, partition: usize) {
+        for &broker in self.placement.list(model, partition).iter().filter(|&&broker| !model.is_dead(broker)) {
+            for r in (0..4).filter(|&r| model.measured[r]) {
+                let most = model.broker(broker).limit[r].max(present.load[broker as usize][r]);
+                if self.placement.load[broker as usize][r] > most {
+                    self.exceeded.insert((broker, r));
+                }
             }
-            !fits
-        });
+        }
     }
 
     /// Seconds when each broker sends one copy at a time and receives one at a time, each at its headroom.

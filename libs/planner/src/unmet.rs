@@ -6,13 +6,13 @@ mod soft;
 use ballast_cluster::BrokerId;
 
 use crate::model::Model;
-use crate::placement::Placement;
+use crate::schedule::Schedule;
 use crate::{Resource, Unmet, UnmetGoal};
 
 /// All of it, in a fixed order: hard rules, then soft goals.
-pub(crate) fn unmet(model: &Model<'_>, after: &Placement) -> Vec<Unmet> {
-    let mut found = hard::unmet(model, after);
-    found.extend(soft::unmet(model, after));
+pub(crate) fn unmet(model: &Model<'_>, schedule: &Schedule) -> Vec<Unmet> {
+    let mut found = hard::unmet(model, schedule);
+    found.extend(soft::unmet(model, &schedule.placement));
     found
 }
 

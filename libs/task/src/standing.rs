@@ -51,8 +51,15 @@ fn place_of_move(from: &[BrokerId], to: &[BrokerId], partition: &Partition, seen
         (false, true) if partition.leader.is_some() && to.iter().all(in_sync) => Place::Done,
         (false, true) => Place::Reached,
         (false, false) if partition.replicas == from => Place::Before,
+        // The controller lists nothing (yet, or any more) and a broker still shows the members of both lists.
+        (false, false) if is_union(&partition.replicas, from, to) => Place::Pending,
         (false, false) => Place::Elsewhere,
     }
+}
+
+fn is_union(replicas: &[BrokerId], from: &[BrokerId], to: &[BrokerId]) -> bool {
+    let joining = to.iter().filter(|broker| !from.contains(broker));
+    replicas.len() == from.len() + joining.count() && from.iter().chain(to).all(|broker| replicas.contains(broker))
 }
 
 fn place_of_election(leader: BrokerId, partition: &Partition) -> Place {

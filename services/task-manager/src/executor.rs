@@ -19,6 +19,9 @@ use crate::progress::{TaskProgress, measure};
 use crate::recorder::{Recorder, Taken};
 use crate::view::{Projection, TaskRecord};
 
+/// How long the end of a task waits for the Monitor to have seen what it did.
+const END_HELD_MILLISECONDS_MAX: i64 = 10_000;
+
 /// What is measured of the open tasks of all clusters, for those who ask.
 #[derive(Default)]
 pub(crate) struct Gauges {
@@ -67,6 +70,8 @@ pub(crate) struct Executor {
     pub since: Timestamp,
     pub measured_at: Option<Timestamp>,
     pub measured_tasks: BTreeSet<String>,
+    /// Since when the end of a task is held back, by task.
+    pub held_since: BTreeMap<String, Timestamp>,
 }
 
 /// What a look gave.
@@ -164,7 +169,7 @@ impl Executor {
     }
 
     /// Records and performs what is due for one task, as it is folded now.
-    async fn take_on(&self, id: &str, look: &Look) -> Result<bool, Failure> {
+    async fn take_on(&mut self, id: &str, look: &Look) -> Result<bool, Failure> {
         let (record, version, admission, slots) = {
             let view = self.projection.fresh().await?;
             let record = view.task(id)?.clone();
@@ -180,7 +185,10 @@ impl Executor {
             copies: look.copies.as_ref(),
         };
         let due = next(&record.task, &sight, &admission.admission, &slots, &self.config.limits, self.clock.now());
-        let (records, intents, deeds) = sort(due);
+        let (mut records, intents, deeds) = sort(due);
+        if self.holds_end_back(&record.task, &records, &look.seen) {
+            records.retain(|event| !is_end(event));
+        }
         log_events(&record.task, records.iter().chain(&intents));
         if !records.is_empty() && self.recorder.record(&record, version, &records).await? == Taken::OutOfDate {
             return Ok(true);
@@ -192,6 +200,35 @@ impl Executor {
         let performed = self.perform(&record, version, deeds).await?;
         Ok(performed || !records.is_empty() || !intents.is_empty())
     }
+}
+
+impl Executor {
+    /// Whoever waits for a task and then plans again must not get a plan made from what was before: a task ends once the Monitor
+    /// shows its partitions as they are now, or has had the time to.
+    fn holds_end_back(&mut self, task: &Task, records: &[Event], seen: &Snapshot) -> bool {
+        if !records.iter().any(is_end) {
+            return false;
+        }
+        let shown = self.snapshots.borrow().clone();
+        let is_shown = |at: &TopicPartition| match (shown.as_ref().and_then(|shown| shown.partition(at)), seen.partition(at)) {
+            (Some(shown), Some(seen)) => {
+                shown.replicas == seen.replicas && shown.leader == seen.leader && shown.is_reassigning() == seen.is_reassigning()
+            }
+            (shown, seen) => shown.is_none() == seen.is_none(),
+        };
+        let now = self.clock.now();
+        let since = *self.held_since.entry(task.id.clone()).or_insert(now);
+        let is_held = now.milliseconds_since(since) < END_HELD_MILLISECONDS_MAX
+            && !task.body.partitions.iter().all(|recorded| is_shown(&recorded.at));
+        if !is_held {
+            self.held_since.remove(&task.id);
+        }
+        is_held
+    }
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(event, Event::Task(ballast_task::TaskEvent::Ended { .. }))
 }
 
 /// Live brokers that lose a replica by a task that is being verified; `None` when no task is.

@@ -112,6 +112,7 @@ impl TaskManager {
             since: parts.clock.now(),
             measured_at: None,
             measured_tasks: BTreeSet::new(),
+            held_since: BTreeMap::new(),
         }
     }
 }

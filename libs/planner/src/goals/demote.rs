@@ -4,9 +4,8 @@ use crate::goals::repair;
 use crate::model::{Model, NOBODY};
 use crate::placement::Placement;
 
-pub(crate) fn demote(model: &Model<'_>) -> Placement {
-    let mut placement = Placement::present(model);
-    repair::lead_elsewhere(model, &mut placement);
+pub(crate) fn demote(model: &Model<'_>, placement: &mut Placement) {
+    repair::lead_elsewhere(model, placement);
     for partition in 0..model.partitions.len() {
         let list = placement.list(model, partition);
         let leader = placement.leader[partition];
@@ -17,11 +16,10 @@ pub(crate) fn demote(model: &Model<'_>) -> Placement {
         }
         let (last, first): (Vec<u32>, Vec<u32>) = list.iter().partition(|&&broker| is_named(broker));
         let ordered = [first, last].concat();
-        if ordered != list && within(model, &placement, partition, &ordered, leader) {
+        if ordered != list && within(model, placement, partition, &ordered, leader) {
             placement.put(model, partition, &ordered, leader);
         }
     }
-    placement
 }
 
 fn within(model: &Model<'_>, placement: &Placement, partition: usize, list: &[u32], leader: u32) -> bool {

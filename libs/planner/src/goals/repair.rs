@@ -5,7 +5,7 @@ use crate::GoalKind;
 use crate::model::{Loads, Model, NOBODY, Standing};
 use crate::placement::Placement;
 use crate::potential::Potential;
-use crate::rules::{Strictness, broken, in_rack, rack_room};
+use crate::rules::{Strictness, broken, in_rack, is_limited, rack_room};
 
 /// Which replicas must leave, and from which partitions.
 pub(crate) struct Needs {
@@ -283,7 +283,7 @@ impl Mender<'_> {
 fn fits(model: &Model<'_>, placement: &Placement, broker: u32, load: &Loads, strictness: Strictness) -> bool {
     let facts = model.broker(broker);
     (0..4).all(|r| {
-        let exempt = !model.measured[r] || load[r] == 0 || (strictness == Strictness::DiskOnly && r != crate::model::DISK);
+        let exempt = load[r] == 0 || !is_limited(model, r, facts.limit[r], strictness);
         exempt || placement.load[broker as usize][r] + load[r] <= facts.limit[r]
     })
 }

@@ -1,13 +1,17 @@
 //! Hard rules that a plan leaves broken in what its goal is about. Must not know the band.
 
+use std::collections::BTreeSet;
+
 use super::{entry, on};
 use crate::goals::{Needs, must_leave, refused_target, targets};
 use crate::model::{DISK, Model, NOBODY, Standing};
 use crate::placement::Placement;
 use crate::rules::{Rule, in_rack, over_capacity, rack_excess, rack_room};
+use crate::schedule::Schedule;
 use crate::{GoalKind, Resource, Unmet, UnmetGoal};
 
-pub(super) fn unmet(model: &Model<'_>, after: &Placement) -> Vec<Unmet> {
+pub(super) fn unmet(model: &Model<'_>, schedule: &Schedule) -> Vec<Unmet> {
+    let after = &schedule.placement;
     let mut found = Vec::new();
     match model.goal.kind {
         GoalKind::Rebalance | GoalKind::Evacuate | GoalKind::Drain => unrepaired(model, after, &mut found),
@@ -20,9 +24,11 @@ pub(super) fn unmet(model: &Model<'_>, after: &Placement) -> Vec<Unmet> {
             crowded(model, after, partition, &mut found);
         }
     }
-    for (broker, r) in over_capacity(model, after) {
+    let over: BTreeSet<(u32, usize)> = over_capacity(model, after).into_iter().collect();
+    for &(broker, r) in over.union(&schedule.exceeded) {
         let (id, resource) = (model.broker(broker).id, Resource::ALL[r]);
-        let reason = format!("Broker {id} carries more {} than its capacity limit allows.", resource.as_str());
+        let when = if over.contains(&(broker, r)) { "" } else { ", at least on the way," };
+        let reason = format!("Broker {id} carries{when} more {} than its capacity limit allows.", resource.as_str());
         found.push(on(resource, entry(model, UnmetGoal::Capacity, Some(broker), None, reason)));
     }
     for broker in 0..model.brokers.len() as u32 {
@@ -67,7 +73,7 @@ fn unrepaired(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
 /// Names a partition that cannot be moved, or has nobody to lead it.
 fn is_offline(model: &Model<'_>, after: &Placement, partition: usize, found: &mut Vec<Unmet>) -> bool {
     let facts = &model.partitions[partition];
-    if facts.len > 0 && (facts.offline || after.leader[partition] == NOBODY) {
+    if facts.len > 0 && (facts.offline || (after.leader[partition] == NOBODY && !facts.led_outside)) {
         let cause = if facts.offline {
             "has no live in-sync replica, so it is not moved"
         } else {

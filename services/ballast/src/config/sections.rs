@@ -132,7 +132,8 @@ pub enum Approval {
     Required,
 }
 
-/// What a broker can carry. 0: unknown, the resource is left out for the broker. Kafka tells the disk of its volumes itself.
+/// What a broker can carry. 0: unknown; for the network `throttle.capacity_bytes_per_second_when_unknown` stands in, the disk is
+/// what Kafka tells of its volumes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CapacitySection {

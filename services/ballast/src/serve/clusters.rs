@@ -45,14 +45,14 @@ pub fn open(config: &Config, clock: Clock) -> Result<(Vec<ClusterPorts>, Vec<Sim
             }
         };
         ports.push(ClusterPorts {
-            monitored: monitored(section, kafka),
+            monitored: monitored(section, config.throttle.capacity_bytes_per_second_when_unknown, kafka),
             approval_required: section.approval == Approval::Required,
         });
     }
     Ok((ports, simulated))
 }
 
-fn monitored(section: &ClusterSection, admin: Arc<dyn KafkaAdmin>) -> MonitoredCluster {
+fn monitored(section: &ClusterSection, network_when_unknown: u64, admin: Arc<dyn KafkaAdmin>) -> MonitoredCluster {
     let brokers: BTreeMap<BrokerId, BrokerSettings> = section
         .broker
         .iter()
@@ -62,13 +62,10 @@ fn monitored(section: &ClusterSection, admin: Arc<dyn KafkaAdmin>) -> MonitoredC
         })
         .collect();
     let mut whole = capacity(section.capacity);
-    if section.driver == Driver::Simulated {
-        // What the simulation gives its brokers needs no configuring.
-        let network = SimOptions::default().network_bytes_per_second;
-        for unset in [&mut whole.network_in_bytes_per_second, &mut whole.network_out_bytes_per_second] {
-            if *unset == 0 {
-                *unset = network;
-            }
+    // Plans and limits must stand on the same figure.
+    for unset in [&mut whole.network_in_bytes_per_second, &mut whole.network_out_bytes_per_second] {
+        if *unset == 0 {
+            *unset = network_when_unknown;
         }
     }
     MonitoredCluster { name: section.name.clone(), admin, grace: section.broker_session_grace.0, capacity: whole, brokers }

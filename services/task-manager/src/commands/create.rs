@@ -57,6 +57,8 @@ impl Parts {
 
     pub(super) async fn decide_creation(&self, id: &str, plan: &str, rank: u32, asked: &Asked) -> Result<Decided, Failure> {
         let drafted = self.plan(plan, rank).await?;
+        // Before staleness: what the open task has begun makes the plan stale too, and is not what to tell.
+        refuse_busy(&*self.projection.fresh().await?, &drafted.cluster, drafted.moves.iter().map(|wanted| &wanted.at))?;
         let topics = drafted.moves.iter().map(|wanted| wanted.at.topic.clone()).collect();
         let seen = self.seen(&drafted.cluster, topics).await?;
         refuse_stale(&drafted.moves, &seen).map_err(|failure| failure.with("plan", plan))?;
@@ -79,6 +81,7 @@ impl Parts {
         let topics = task.body.partitions.iter().map(|recorded| recorded.at.topic.clone()).collect();
         let seen = self.seen(&task.cluster, topics).await?;
         let body = rollback(task, &seen).map_err(|rejection| failure_of(&rejection).with("task", finished))?;
+        refuse_busy(&*self.projection.fresh().await?, &task.cluster, body.partitions.iter().map(|recorded| &recorded.at))?;
         let wanted = Wanted {
             body,
             cluster: task.cluster.clone(),
@@ -93,7 +96,6 @@ impl Parts {
     }
 
     async fn accept(&self, id: &str, asked: &Asked, wanted: Wanted) -> Result<Decided, Failure> {
-        refuse_busy(&*self.projection.fresh().await?, &wanted)?;
         let cluster = self.cluster(&wanted.cluster)?;
         let event = TaskEvent::Accepted {
             task: id.into(),
@@ -196,9 +198,9 @@ fn why_stale(wanted: &Reassignment, seen: &Snapshot) -> Option<String> {
     dead.map(|broker| format!("is to be on broker {broker}, which is dead"))
 }
 
-fn refuse_busy(view: &View, wanted: &Wanted) -> Result<(), Failure> {
-    let touched: BTreeSet<&TopicPartition> = wanted.body.partitions.iter().map(|recorded| &recorded.at).collect();
-    for open in view.tasks.values().filter(|open| open.task.cluster == wanted.cluster && !open.task.is_over()) {
+fn refuse_busy<'a>(view: &View, cluster: &str, touched: impl Iterator<Item = &'a TopicPartition>) -> Result<(), Failure> {
+    let touched: BTreeSet<&TopicPartition> = touched.collect();
+    for open in view.tasks.values().filter(|open| open.task.cluster == cluster && !open.task.is_over()) {
         if let Some(shared) = open.task.body.partitions.iter().find(|recorded| touched.contains(&recorded.at)) {
             let message = format!("task {} touches {} too: wait for it or cancel it", open.task.id, shared.at);
             return Err(Failure::new(Reason::PartitionsBusy, message).with("task", &open.task.id));

@@ -8,6 +8,7 @@ mod goals;
 mod healing;
 mod idempotency;
 mod killing;
+mod stock;
 mod strangers;
 
 use std::future::Future;
@@ -26,7 +27,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // One cluster, one scenario at a time.
     arguments.test_threads = Some(1);
-    let scenarios: [(&str, Scenario); 16] = [
+    let scenarios: [(&str, Scenario); 17] = [
         ("a_dead_brokers_partitions_are_healed_under_load", |bench| {
             Box::pin(healing::a_dead_brokers_partitions_are_healed_under_load(bench))
         }),
@@ -45,6 +46,7 @@ fn main() {
         ("a_topic_deleted_or_recreated_mid_move_voids_its_steps", |bench| Box::pin(strangers::topics_that_go(bench))),
         ("a_target_that_dies_mid_move_is_named", |bench| Box::pin(strangers::target_dies(bench))),
         ("a_broker_that_returns_during_its_evacuation_is_named", |bench| Box::pin(strangers::broker_returns(bench))),
+        ("a_cluster_with_stock_settings_is_healed", |bench| Box::pin(stock::healing_on_stock_settings(bench))),
     ];
     let runtime = Arc::new(Runtime::new().expect("a runtime can be made"));
     let listing = arguments.list || !real_brokers_are_available();

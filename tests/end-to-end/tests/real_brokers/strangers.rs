@@ -36,8 +36,11 @@ pub async fn foreign_reassignment(bench: Arc<Bench>) {
     bench.observer.expect_alive(BrokerId(5), false).await;
     let plan = center.plan(&["--drain", "2"]);
     let foreign = TopicPartition::new(topic, 0);
-    bench.observer.reassign(&foreign, Some(&[2, 1, 5])).await;
+    // Frozen, so that the stranger comes after the plan was taken and before its step starts.
+    center.command(&["throttle", "freeze"]);
     let task = center.task(&plan);
+    bench.observer.reassign(&foreign, Some(&[2, 1, 5])).await;
+    center.command(&["throttle", "unfreeze"]);
     let step = wait_for_reason(&center, &task, "FOREIGN_REASSIGNMENT").await;
     assert_eq!(step["partition"], 0);
     let pending = bench.observer.admin.list_partition_reassignments().await.expect("the controller answers");
