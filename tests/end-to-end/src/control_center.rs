@@ -19,6 +19,21 @@ pub struct ControlCenter {
     server: Option<Child>,
 }
 
+/// Runs client commands against a server that may come and go.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    port: u16,
+}
+
+impl Caller {
+    /// Runs a client command, whatever its end.
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        let server = format!("http://127.0.0.1:{}", self.port);
+        let output = Command::new(binary()).args(arguments).args(["--server", &server]).stdin(Stdio::null()).output();
+        Answer::from(output.expect("ballast can be run"))
+    }
+}
+
 /// What a client command gave back.
 #[derive(Debug)]
 pub struct Answer {
@@ -99,9 +114,11 @@ impl ControlCenter {
 
     /// Runs a client command, whatever its end.
     pub fn run(&self, arguments: &[&str]) -> Answer {
-        let server = format!("http://127.0.0.1:{}", self.port);
-        let output = Command::new(binary()).args(arguments).args(["--server", &server]).stdin(Stdio::null()).output();
-        Answer::from(output.expect("ballast can be run"))
+        self.caller().run(arguments)
+    }
+
+    pub fn caller(&self) -> Caller {
+        Caller { port: self.port }
     }
 
     /// Runs a client command that must succeed, and reads its JSON.

@@ -5,7 +5,7 @@ mod control_center;
 mod observer;
 mod settings;
 
-pub use control_center::{Answer, ControlCenter};
+pub use control_center::{Answer, Caller, ControlCenter};
 pub use observer::{Lists, Observer};
 pub use settings::Settings;
 

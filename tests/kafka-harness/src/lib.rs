@@ -10,7 +10,7 @@ mod traffic;
 
 pub use contract::RealClusterUnderTest;
 pub use real_cluster::{Options, RealCluster};
-pub use traffic::{BackgroundProducer, Record, Sent};
+pub use traffic::{BackgroundConsumer, BackgroundProducer, Record, Sent};
 
 /// Whether tests on real brokers can run here. Says loudly why not; where they must run (`CI` is set) that is a failure.
 #[expect(clippy::disallowed_methods, reason = "whether tests may be skipped is for the environment to say")]

@@ -51,7 +51,45 @@ impl BackgroundProducer {
     }
 }
 
+/// Reads a topic as it grows, until it is stopped.
+pub struct BackgroundConsumer {
+    stopping: Arc<AtomicBool>,
+    task: JoinHandle<Vec<Vec<u8>>>,
+}
+
+impl BackgroundConsumer {
+    /// The payloads in the order in which they were given out, each partition's in its own. `settle` more seconds are read first.
+    pub async fn stop(self, settle: Duration) -> Vec<Vec<u8>> {
+        Clock::system().sleep(settle).await;
+        self.stopping.store(true, Ordering::Relaxed);
+        self.task.await.expect("the consumer does not panic")
+    }
+}
+
 impl RealCluster {
+    /// Starts to read partitions 0 to `partitions` - 1 of a topic from what comes next. Errors of brokers that vanish are passed
+    /// over: a consumer has to live with them.
+    pub fn consume_in_background(&self, topic: &str, partitions: u32) -> BackgroundConsumer {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let until = stopping.clone();
+        let consumer: BaseConsumer = self.consumer("ballast-harness-follower");
+        let mut wanted = TopicPartitionList::new();
+        for partition in 0..i32::try_from(partitions).expect("a test has few partitions") {
+            wanted.add_partition_offset(topic, partition, Offset::End).expect("an offset is valid");
+        }
+        consumer.assign(&wanted).expect("the partitions exist");
+        let task = tokio::task::spawn_blocking(move || {
+            let mut payloads = Vec::new();
+            while !until.load(Ordering::Relaxed) {
+                if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+                    payloads.push(message.payload().unwrap_or_default().to_vec());
+                }
+            }
+            payloads
+        });
+        BackgroundConsumer { stopping, task }
+    }
+
     /// Appends `records` records of `size_bytes` to one partition; returns when all in-sync replicas have them.
     pub async fn produce(&self, at: &TopicPartition, records: u64, size_bytes: usize) {
         let producer = self.producer();

@@ -19,8 +19,10 @@ pub async fn a_dead_brokers_partitions_are_healed_under_load(bench: Arc<Bench>) 
     bench.topic(TOPIC, &partitions).await;
     let center = bench.control_center().await;
     bench.wait_for_sizes(&center, TOPIC).await;
-    let producer = bench.cluster.produce_in_background(TOPIC, 6, 50);
     let clock = Clock::system();
+    let consumer = bench.cluster.consume_in_background(TOPIC, 6);
+    clock.sleep(Duration::from_secs(2)).await;
+    let producer = bench.cluster.produce_in_background(TOPIC, 6, 50);
 
     let killed_at = clock.now();
     bench.cluster.kill(BrokerId(LOST)).await;
@@ -37,6 +39,9 @@ pub async fn a_dead_brokers_partitions_are_healed_under_load(bench: Arc<Bench>) 
     bench.observer.expect_healthy(TOPIC, 3, &[LOST], 2).await;
 
     let sent = producer.stop().await;
+    let followed: HashSet<Vec<u8>> = consumer.stop(Duration::from_secs(5)).await.into_iter().collect();
+    let unseen = sent.acknowledged.iter().filter(|payload| !followed.contains(payload.as_bytes())).count();
+    assert_eq!(unseen, 0, "of {} acknowledged records the consumer missed {unseen}", sent.acknowledged.len());
     let held: HashSet<Vec<u8>> = bench.cluster.read_all(TOPIC).await.into_iter().map(|record| record.payload).collect();
     let missing = sent.acknowledged.iter().filter(|payload| !held.contains(payload.as_bytes())).count();
     assert_eq!(missing, 0, "of {} acknowledged records {missing} are not read back", sent.acknowledged.len());
