@@ -1,7 +1,7 @@
 //! The hard constraints: may this partition have that list and leader, given where everything else is.
 //! Must not know goals or what would be better.
 
-use crate::model::{Model, Standing};
+use crate::model::{BrokerFacts, Model, Standing};
 use crate::placement::{Placement, Tally};
 
 /// The rule that a change would break.
@@ -115,11 +115,11 @@ fn capacity_broken(
         let more = facts.role(leader == broker);
         let less = if now.contains(&broker) { *facts.role(placement.leader[partition] == broker) } else { [0; 4] };
         for r in 0..4 {
-            let limit = model.broker(broker).limit[r];
-            if more[r] <= less[r] || !is_limited(model, r, limit, strictness) {
+            let host = model.broker(broker);
+            if more[r] <= less[r] || !is_limited(model, host, r, strictness) {
                 continue;
             }
-            if placement.load[broker as usize][r] - less[r] + more[r] > limit {
+            if placement.load[broker as usize][r] - less[r] + more[r] > host.limit[r] {
                 return Some(Rule::Capacity(broker, r));
             }
         }
@@ -127,9 +127,9 @@ fn capacity_broken(
     None
 }
 
-/// Whether this limit counts: one of 0 always does, since no load may come where there is no capacity.
-pub(crate) fn is_limited(model: &Model<'_>, r: usize, limit: u64, strictness: Strictness) -> bool {
-    limit == 0 || (model.measured[r] && (strictness == Strictness::Full || r == crate::model::DISK))
+/// Whether the limit of a broker counts: it always does where there is no capacity at all, since no load may come there.
+pub(crate) fn is_limited(model: &Model<'_>, broker: &BrokerFacts, r: usize, strictness: Strictness) -> bool {
+    broker.capacity[r] == 0 || (model.measured[r] && (strictness == Strictness::Full || r == crate::model::DISK))
 }
 
 pub(crate) fn within_caps(model: &Model<'_>, tally: Tally) -> bool {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::GoalKind;
-use crate::model::{Model, NETWORK_IN, NETWORK_OUT, NOBODY};
+use crate::model::{Loads, Model, NETWORK_IN, NETWORK_OUT, NOBODY};
 use crate::placement::Placement;
 use crate::rules::{Strictness, broken};
 
@@ -17,7 +17,7 @@ pub(crate) struct Schedule {
     pub order: Vec<usize>,
     /// What the cluster is when all of them are complete.
     pub placement: Placement,
-    /// Where one of its steps takes a load above both the capacity limit and what it was, as (broker, resource).
+    /// Where a step takes a load above both the capacity limit and what it was before it, as (broker, resource).
     pub exceeded: BTreeSet<(u32, usize)>,
 }
 
@@ -39,8 +39,7 @@ pub(crate) fn schedule(model: &Model<'_>, wanted: &Placement) -> Schedule {
         };
         (class, Reverse(bytes(partition)), partition)
     });
-    let present = Placement::present(model);
-    let mut schedule = Schedule { order: Vec::new(), placement: present.clone(), exceeded: BTreeSet::new() };
+    let mut schedule = Schedule { order: Vec::new(), placement: Placement::present(model), exceeded: BTreeSet::new() };
     let may_exceed = matches!(model.goal.kind, GoalKind::Evacuate | GoalKind::Drain);
     loop {
         let before = waiting.len();
@@ -59,8 +58,9 @@ pub(crate) fn schedule(model: &Model<'_>, wanted: &Placement) -> Schedule {
         let exceeding = waiting.iter().position(|partition| fits(&schedule, partition, Strictness::DiskOnly));
         if let (true, true, Some(at)) = (waiting.len() == before, may_exceed, exceeding) {
             let partition = waiting.remove(at);
+            let before = schedule.placement.load.clone();
             schedule.start(model, wanted, partition);
-            schedule.note_exceeded(model, &present, partition);
+            schedule.note_exceeded(model, &before, partition);
         }
         if waiting.is_empty() || waiting.len() == before {
             return schedule;
@@ -74,10 +74,10 @@ impl Schedule {
         self.order.push(partition);
     }
 
-    fn note_exceeded(&mut self, model: &Model<'_>, present: &Placement, partition: usize) {
+    fn note_exceeded(&mut self, model: &Model<'_>, before: &[Loads], partition: usize) {
         for &broker in self.placement.list(model, partition).iter().filter(|&&broker| !model.is_dead(broker)) {
             for r in (0..4).filter(|&r| model.measured[r]) {
-                let most = model.broker(broker).limit[r].max(present.load[broker as usize][r]);
+                let most = model.broker(broker).limit[r].max(before[broker as usize][r]);
                 if self.placement.load[broker as usize][r] > most {
                     self.exceeded.insert((broker, r));
                 }

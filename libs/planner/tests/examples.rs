@@ -163,3 +163,66 @@ fn goals_that_make_no_sense_are_refused() {
     check(topic(&[1, 2]), GoalError::ChangedLength { at: at.clone(), from: 3, to: 2 });
     check(topic(&[1, 2, 7]), GoalError::UnknownBroker(BrokerId(7)));
 }
+
+#[test]
+fn a_broker_without_capacity_gets_no_load() {
+    let mut snapshot = cluster(3, &[&[1, 2][..]; 6]);
+    snapshot.brokers[2].capacity.network_in_bytes_per_second = 0;
+    snapshot.brokers[0].state = BrokerState::Draining;
+    let outcome = planned(&snapshot, GoalKind::Rebalance, &[]);
+    for alternative in &outcome.alternatives {
+        assert!(lists(alternative).iter().all(|(_, list)| !list.contains(&3)), "{:?}", lists(alternative));
+    }
+    assert!(has(&outcome.alternatives[0], UnmetGoal::Liveness));
+}
+
+#[test]
+fn a_demotion_uses_the_room_that_its_own_handing_out_makes() {
+    // The second fits on broker 2 only once the first, given to it while it was empty, has gone on to broker 3.
+    let mut snapshot = cluster(3, &[&[1, 2, 3], &[1, 2], &[1, 2]]);
+    for (partition, consumed) in snapshot.topics[0].partitions.iter_mut().zip([3000, 6000, 1500]) {
+        partition.load.consume_bytes_per_second = Some(consumed);
+    }
+    let outcome = planned(&snapshot, GoalKind::Demote, &[1]);
+    assert_eq!(lists(&outcome.alternatives[0]), [(0, vec![3, 2, 1]), (1, vec![2, 1]), (2, vec![2, 1])]);
+}
+
+#[test]
+fn a_partition_led_by_a_replica_that_is_leaving_is_not_offline() {
+    let mut snapshot = cluster(3, &[&[2, 3]]);
+    let partition = &mut snapshot.topics[0].partitions[0];
+    (partition.leader, partition.in_sync) = (Some(BrokerId(1)), ids(&[1]));
+    (partition.adding_replicas, partition.removing_replicas) = (ids(&[2, 3]), ids(&[1]));
+    assert!(!has(&planned(&snapshot, GoalKind::Rebalance, &[]).alternatives[0], UnmetGoal::Offline));
+    assert!(has(&planned(&snapshot, GoalKind::Evacuate, &[1, 2, 3]).alternatives[0], UnmetGoal::Offline));
+}
+
+#[test]
+fn what_a_drained_broker_must_lead_beyond_its_limit_is_named() {
+    // Nobody else is in sync, so the broker to be emptied is elected, with more than it may send.
+    let mut snapshot = cluster(2, &[&[1]]);
+    snapshot.brokers[1].group = "other".into();
+    let partition = &mut snapshot.topics[0].partitions[0];
+    (partition.leader, partition.load.consume_bytes_per_second) = (None, Some(9_000));
+    let outcome = planned(&snapshot, GoalKind::Drain, &[1]);
+    assert_eq!(lists(&outcome.alternatives[0]), [(0, vec![1])]);
+    assert!(has(&outcome.alternatives[0], UnmetGoal::Capacity));
+}
+
+#[test]
+fn the_utilization_bound_holds_for_plans_that_copy_nothing_too() {
+    let outcome = planned(&cluster(2, &[&[1], &[1]]), GoalKind::Drain, &[1]);
+    assert_eq!(outcome.bounds.max_utilization.disk, Some(0.0));
+}
+
+#[test]
+fn a_drain_may_exceed_the_cpu_of_a_broker_that_has_next_to_none() {
+    // 0.7 of one millicore is less than any load, but it is a capacity, which a drain may exceed.
+    let mut snapshot = cluster(2, &[&[1]]);
+    snapshot.brokers[1].capacity.cpu_millicores = 1;
+    let load = &mut snapshot.topics[0].partitions[0].load;
+    (load.leader_cpu_millicores, load.follower_cpu_millicores) = (Some(5), Some(1));
+    let outcome = planned(&snapshot, GoalKind::Drain, &[1]);
+    assert_eq!(lists(&outcome.alternatives[0]), [(0, vec![2])]);
+    assert!(has(&outcome.alternatives[0], UnmetGoal::Capacity));
+}

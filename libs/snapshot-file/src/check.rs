@@ -52,6 +52,9 @@ fn check_partition(snapshot: &Snapshot, partition: &Partition) -> Result<(), Str
             }
         }
     }
+    if partition.replicas.is_empty() {
+        return Err("replicas is empty: a partition has at least one".into());
+    }
     // While a reassignment is pending a replica that is being removed may still lead.
     match partition.leader {
         Some(leader) if !partition.holders().any(|id| id == leader) => Err(format!("leader {leader} is not in replicas")),

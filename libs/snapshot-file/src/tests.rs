@@ -94,6 +94,7 @@ fn contradictions_are_refused_by_topic_and_partition() {
     check_refused("/topics/0/partitions/0/adding_replicas", json!([9]), &[partition, "adding_replicas"]);
     check_refused("/topics/0/partitions/0/removing_replicas", json!([9]), &[partition, "removing_replicas"]);
     check_refused("/topics/0/partitions/0/replicas", json!([2, 2]), &[partition, "broker 2 twice"]);
+    check_refused("/topics/0/partitions/0/replicas", json!([]), &[partition, "replicas is empty"]);
     check_refused("/topics/0/partitions/0/leader", json!(3), &[partition, "leader 3"]);
     check_refused("/brokers/0/capacity/disk_bytes", json!(0), &[partition, "broker 2", "capacity 0", "disk_bytes"]);
     check_refused("/brokers/0/capacity/network_out_bytes_per_second", json!(0), &[partition, "broker 2", "network_out"]);

@@ -130,9 +130,10 @@ impl Mender<'_> {
     fn mend(&self, placement: &mut Placement, partition: usize) {
         let mut best: Option<(usize, Vec<u32>, u32)> = None;
         for strictness in [Strictness::Full, strictest(self.needs)] {
-            for list in [self.mended(placement, partition, strictness), placement.list(self.model, partition).to_vec()] {
+            // The present list first: another that keeps as many violations would only go round in circles.
+            for list in [placement.list(self.model, partition).to_vec(), self.mended(placement, partition, strictness)] {
                 let leader = self.leader_of(placement, partition, &list, strictness);
-                let left = self.left(partition, &list) + usize::from(leader == NOBODY);
+                let left = self.left(partition, &list);
                 let allowed = leader != NOBODY && broken(self.model, placement, partition, &list, leader, strictness).is_none();
                 if allowed && best.as_ref().is_none_or(|(least, _, _)| left < *least) {
                     best = Some((left, list, leader));
@@ -243,13 +244,15 @@ impl Mender<'_> {
         best.map(|(rise, _, broker)| (rise, broker))
     }
 
-    /// The present leader where it may stay, else the best of the list.
+    /// The present leader where it may stay or nobody welcome can follow it, else the best of the list.
     fn leader_of(&self, placement: &Placement, partition: usize, list: &[u32], strictness: Strictness) -> u32 {
         let leader = placement.leader[partition];
-        if leader != NOBODY && list.contains(&leader) && !must_leave(self.model, self.needs, partition, leader) {
+        let is_kept = leader != NOBODY && list.contains(&leader);
+        if is_kept && !must_leave(self.model, self.needs, partition, leader) {
             return leader;
         }
-        best_leader(self.model, self.potential, placement, partition, list, strictness).unwrap_or(NOBODY)
+        let best = best_leader(self.model, self.potential, placement, partition, list, strictness);
+        best.filter(|&best| !is_kept || self.model.is_welcome(best)).unwrap_or(if is_kept { leader } else { NOBODY })
     }
 
     /// Looks again at each new replica, now that all are placed.
@@ -283,7 +286,7 @@ impl Mender<'_> {
 fn fits(model: &Model<'_>, placement: &Placement, broker: u32, load: &Loads, strictness: Strictness) -> bool {
     let facts = model.broker(broker);
     (0..4).all(|r| {
-        let exempt = load[r] == 0 || !is_limited(model, r, facts.limit[r], strictness);
+        let exempt = load[r] == 0 || !is_limited(model, facts, r, strictness);
         exempt || placement.load[broker as usize][r] + load[r] <= facts.limit[r]
     })
 }

@@ -90,7 +90,7 @@ fn read_prefixes(snapshot: &Snapshot, goal: &Goal, limits: &Limits, alternative:
     for entry in &alternative.moves {
         state = carried_out(&state, std::slice::from_ref(entry));
         let after = loads(&state, goal);
-        for broker in snapshot.brokers.iter().filter(|broker| is_open(snapshot, goal, broker.id)) {
+        for broker in snapshot.brokers.iter().filter(|broker| !is_dead(snapshot, goal, broker.id)) {
             for r in (0..4).filter(|&r| measured[r] && capacity(broker)[r] > 0) {
                 let (was, is) = (before[&broker.id][r], after[&broker.id][r]);
                 let over = is * 1_000_000 > capacity(broker)[r] * u128::from(shares[r]);
@@ -204,6 +204,7 @@ fn read_bounds(goal: &Goal, outcome: &Outcome, alternative: &Alternative, after:
         GoalKind::Expand => unmet(&[UnmetGoal::Band]),
         _ => unmet(&[UnmetGoal::Liveness, UnmetGoal::Offline]),
     };
+    read_utilization(goal, outcome, after);
     if short {
         return;
     }
@@ -211,6 +212,10 @@ fn read_bounds(goal: &Goal, outcome: &Outcome, alternative: &Alternative, after:
     if matches!(goal.kind, GoalKind::Evacuate | GoalKind::Drain) {
         assert_eq!(outcome.bounds.moved_bytes, alternative.cost.moved_bytes, "what must be copied is known exactly");
     }
+}
+
+/// Holds for plans that stop short too.
+fn read_utilization(goal: &Goal, outcome: &Outcome, after: &Snapshot) {
     let loads = loads(after, goal);
     for resource in Resource::ALL {
         let r = resource as usize;
