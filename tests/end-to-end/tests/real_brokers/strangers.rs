@@ -33,7 +33,10 @@ pub async fn foreign_reassignment(bench: Arc<Bench>) {
     bench.wait_for_sizes(&center, topic).await;
     // Onto a fenced broker: it hangs until we say otherwise.
     bench.cluster.kill(BrokerId(5)).await;
-    bench.observer.expect_alive(BrokerId(5), false).await;
+    eventually("broker 5 counts as lost, so that nothing is planned onto it", MINUTE, || async {
+        (center.json(&["broker", "get", "5"])["state"] == "dead").then_some(())
+    })
+    .await;
     let plan = center.plan(&["--drain", "2"]);
     let foreign = TopicPartition::new(topic, 0);
     // Frozen, so that the stranger comes after the plan was taken and before its step starts.
