@@ -217,7 +217,7 @@ fn state_after(step: &Step, outcome: &StepOutcome, retry_at: Timestamp, at: Time
         (Intended(intent) | Unknown(intent) | Issued(intent), StepOutcome::RevertIntended { .. }) => Reverting(intent.clone()),
         (Reverting(_), StepOutcome::Reverted { .. }) => Reverted,
         // An attempt that was given up may have been what did it.
-        (Pending { .. } | Ready, StepOutcome::Succeeded { .. }) => Succeeded { applied: step.failures > 0 },
+        (Pending { .. } | Ready, StepOutcome::Succeeded { .. }) => Succeeded { applied: step.was_asked },
         (Intended(_) | Unknown(_) | Issued(_) | Reverting(_), StepOutcome::Succeeded { .. }) => Succeeded { applied: true },
         (
             Pending { .. } | Ready | Intended(_) | Unknown(_) | Issued(_) | Reverting(_),
@@ -292,6 +292,7 @@ fn apply_to_step(task: &mut Task, event: &StepEvent, at: Timestamp) -> Result<()
     };
     // A repeated call without answer and the end of a wait start the clock anew.
     let starts_anew = matches!(event.outcome, StepOutcome::OutcomeUnknown { .. } | StepOutcome::WaitOver);
+    step.was_asked |= step.state.is_in_flight() && matches!(event.outcome, StepOutcome::AttemptFailed { .. });
     if step.state != state || starts_anew {
         step.state = state;
         step.since = at;

@@ -1,8 +1,6 @@
 //! May this step be asked of Kafka, as far as the cluster is concerned: the checks right before. Must not know admissions,
 //! in-flight limits or what waiting leads to.
 
-use std::collections::BTreeMap;
-
 use ballast_cluster::{BrokerId, Partition, Snapshot};
 
 use crate::standing::{Place, Standing, standing};
@@ -40,8 +38,8 @@ fn wait(reason_code: &'static str, patience: Patience, detail: String) -> Verdic
     Verdict::Wait { reason_code, detail, patience }
 }
 
-/// `free_bytes`: room left on brokers after everything in flight has landed; brokers not in it are not checked.
-pub(crate) fn gate(task: &Task, step: &Step, seen: &Snapshot, free_bytes: &BTreeMap<BrokerId, u64>) -> Verdict {
+/// `free_bytes`: room left on a broker after everything in flight has landed; `None`: not to be checked.
+pub(crate) fn gate(task: &Task, step: &Step, seen: &Snapshot, free_bytes: impl Fn(BrokerId) -> Option<u64>) -> Verdict {
     let (partition, place) = match standing(&step.plan, seen) {
         Standing::TopicGone => return Verdict::Void { reason_code: reason::TOPIC_GONE },
         Standing::TopicRecreated => return Verdict::Void { reason_code: reason::TOPIC_RECREATED },
@@ -88,7 +86,7 @@ fn gate_move(
     (from, to): (&[BrokerId], &[BrokerId]),
     partition: &Partition,
     seen: &Snapshot,
-    free_bytes: &BTreeMap<BrokerId, u64>,
+    free_bytes: impl Fn(BrokerId) -> Option<u64>,
 ) -> Verdict {
     let adding = step.plan.adding();
     if let Some(dead) = adding.iter().find(|broker| !seen.is_alive(**broker)) {
@@ -102,7 +100,7 @@ fn gate_move(
         return wait(reason::DEAD_REPLICA_KEPT, Patience::Stall, format!("broker {dead}, which stays in the list, is dead"));
     }
     let bytes = step.plan.bytes / adding.len() as u64;
-    if let Some(full) = adding.iter().find(|broker| free_bytes.get(broker).is_some_and(|free| *free < bytes)) {
+    if let Some(full) = adding.iter().find(|broker| free_bytes(**broker).is_some_and(|free| free < bytes)) {
         return wait(reason::DISK_ROOM, Patience::Stall, format!("broker {full} has no room for {bytes} bytes more"));
     }
     let heals = task.goal == "evacuate" || from.iter().any(|broker| !to.contains(broker) && !seen.is_alive(*broker));

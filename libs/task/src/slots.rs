@@ -19,6 +19,8 @@ pub struct Limits {
     pub stall_seconds: u64,
     /// Until when all brokers agree on what one of them shows: nothing is concluded from a surprise that lasts shorter.
     pub settle_milliseconds: u64,
+    /// So long a request may be under way that was sent and not answered: until then it is not given up for lost.
+    pub late_milliseconds: u64,
     /// Attempts that Kafka may refuse or lose before an operator is needed.
     pub failures_max: u32,
 }
@@ -31,6 +33,7 @@ impl Default for Limits {
             elections_max: 200,
             stall_seconds: 300,
             settle_milliseconds: 2_000,
+            late_milliseconds: 30_000,
             failures_max: 3,
         }
     }

@@ -58,8 +58,9 @@ fn place_of_move(from: &[BrokerId], to: &[BrokerId], partition: &Partition, seen
 }
 
 fn is_union(replicas: &[BrokerId], from: &[BrokerId], to: &[BrokerId]) -> bool {
-    let joining = to.iter().filter(|broker| !from.contains(broker));
-    replicas.len() == from.len() + joining.count() && from.iter().chain(to).all(|broker| replicas.contains(broker))
+    let joining = to.iter().filter(|broker| !from.contains(broker)).count();
+    // Without a joining broker it would be somebody else's order of the same replicas.
+    joining > 0 && replicas.len() == from.len() + joining && from.iter().chain(to).all(|broker| replicas.contains(broker))
 }
 
 fn place_of_election(leader: BrokerId, partition: &Partition) -> Place {

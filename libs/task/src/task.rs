@@ -1,5 +1,6 @@
 //! A task as its events tell it: the fold's result. Must not know how it changes (see `apply`) or what is due (see `next`).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ballast_cluster::{BrokerId, StepKey, Timestamp, TopicPartition};
@@ -68,6 +69,8 @@ pub struct Step {
     /// When the state began.
     pub since: Timestamp,
     pub waiting: Option<Waiting>,
+    /// An attempt that is over may have reached Kafka.
+    pub was_asked: bool,
     /// An operator vouched for it.
     pub vouched: bool,
 }
@@ -191,7 +194,7 @@ impl StepState {
 impl Step {
     pub fn new(plan: StepPlan, at: Timestamp) -> Self {
         let state = StepState::Pending { not_before: None };
-        Self { plan, attempt: 1, failures: 0, state, since: at, waiting: None, vouched: false }
+        Self { plan, attempt: 1, failures: 0, state, since: at, waiting: None, was_asked: false, vouched: false }
     }
 
     pub fn succeeded(&self) -> bool {
@@ -236,16 +239,13 @@ impl Task {
         StepKey { task: self.id.clone(), step: step.plan.index, attempt: step.attempt }
     }
 
-    pub fn steps_of<'a>(&'a self, at: &'a TopicPartition) -> impl DoubleEndedIterator<Item = &'a Step> {
-        self.steps.iter().filter(move |step| step.plan.at == *at)
-    }
-
-    pub fn touches(&self, at: &TopicPartition) -> bool {
-        self.body.partitions.iter().any(|recorded| recorded.at == *at)
-    }
-
-    pub fn recorded(&self, at: &TopicPartition) -> Option<&RecordedPartition> {
-        self.body.partitions.iter().find(|recorded| recorded.at == *at)
+    /// All steps by partition, each partition's in their order.
+    pub(crate) fn by_partition(&self) -> BTreeMap<&TopicPartition, Vec<&Step>> {
+        let mut steps: BTreeMap<&TopicPartition, Vec<&Step>> = BTreeMap::new();
+        for step in &self.steps {
+            steps.entry(&step.plan.at).or_default().push(step);
+        }
+        steps
     }
 
     /// Whether anything of the cluster was changed for good.
@@ -272,17 +272,13 @@ impl Task {
         }
         totals
     }
+}
 
-    /// The list that the steps done so far leave a partition with.
-    pub fn list_reached<'a>(&'a self, recorded: &'a RecordedPartition) -> &'a [BrokerId] {
-        let moved = self.steps_of_partition(recorded).rev().find_map(|step| match &step.plan.kind {
-            StepKind::Move { to, .. } if step.succeeded() => Some(to.as_slice()),
-            _ => None,
-        });
-        moved.unwrap_or(&recorded.replicas)
-    }
-
-    fn steps_of_partition<'a>(&'a self, recorded: &'a RecordedPartition) -> impl DoubleEndedIterator<Item = &'a Step> {
-        self.steps_of(&recorded.at)
-    }
+/// The list that those of its steps that are done leave a partition with.
+pub(crate) fn list_reached<'a>(steps: &[&'a Step], recorded: &'a RecordedPartition) -> &'a [BrokerId] {
+    let moved = steps.iter().rev().find_map(|step| match &step.plan.kind {
+        StepKind::Move { to, .. } if step.succeeded() => Some(to.as_slice()),
+        _ => None,
+    });
+    moved.unwrap_or(&recorded.replicas)
 }

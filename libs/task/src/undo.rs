@@ -1,22 +1,26 @@
 //! The steps that take a task back: within the task, or as a task of its own once it has ended. Must not know how steps are
 //! carried out.
 
-use ballast_cluster::{BrokerId, Snapshot, waypoints};
+use std::collections::BTreeMap;
+
+use ballast_cluster::{BrokerId, Snapshot, TopicPartition, waypoints};
 
 use crate::decide::Rejection;
 use crate::steps::StepWriter;
-use crate::task::{Step, StepState, Task};
+use crate::task::{Step, StepState, Task, list_reached};
 use crate::{RecordedPartition, StepPlan, TaskBody, TaskState, reason};
 
 /// The steps, counted on from the task's own, that restore recorded lists, their order and leaders, the partitions touched last
 /// first. A partition whose recorded list names a dead broker, or whose topic is gone, is left as it is.
 pub fn undo_steps(task: &Task, seen: &Snapshot) -> Vec<StepPlan> {
     let mut steps: Vec<StepPlan> = task.steps.iter().map(|step| step.plan.clone()).collect();
-    let own = steps.len();
+    let (own, made) = (steps.len(), task.by_partition());
     for recorded in task.body.partitions.iter().rev() {
-        let was_applied = task.steps_of(&recorded.at).any(|step| step.was_applied() && !step.plan.is_undo);
-        if was_applied && is_same_topic(recorded, seen) && dead_in_recorded(task, recorded, seen).is_none() {
-            write_undo(&mut steps, recorded, task.list_reached(recorded), seen, true);
+        let made = steps_on(&made, recorded);
+        let was_applied = made.iter().any(|step| step.was_applied() && !step.plan.is_undo);
+        let reached = list_reached(made, recorded);
+        if was_applied && is_same_topic(recorded, seen) && dead_in_recorded(reached, recorded, seen).is_none() {
+            write_undo(&mut steps, recorded, reached, seen, true);
         }
     }
     steps.split_off(own)
@@ -31,18 +35,19 @@ pub fn rollback(task: &Task, seen: &Snapshot) -> Result<TaskBody, Rejection> {
     if !task.applied_anything() {
         return Err(Rejection::new(reason::NOTHING_TO_ROLL_BACK, format!("task {} changed nothing", task.id)));
     }
-    let mut body = TaskBody::default();
+    let (mut body, made) = (TaskBody::default(), task.by_partition());
     for recorded in task.body.partitions.iter().rev() {
-        let was_applied = task.steps_of(&recorded.at).any(Step::was_applied);
-        if !was_applied || !is_same_topic(recorded, seen) {
+        let made = steps_on(&made, recorded);
+        if !made.iter().any(|step| step.was_applied()) || !is_same_topic(recorded, seen) {
             continue;
         }
-        if let Some(dead) = dead_in_recorded(task, recorded, seen) {
+        let reached = list_reached(made, recorded);
+        if let Some(dead) = dead_in_recorded(reached, recorded, seen) {
             let message = format!("the recorded list of {} names broker {dead}, which is dead", recorded.at);
             return Err(Rejection::new(reason::ROLLBACK_TARGET_DEAD, message));
         }
         let Some(partition) = seen.partition(&recorded.at) else { continue };
-        if partition.replicas != task.list_reached(recorded) && partition.replicas != recorded.replicas {
+        if partition.replicas != reached && partition.replicas != recorded.replicas {
             let message = format!("{} was changed since task {} left it: plan anew", recorded.at, task.id);
             return Err(Rejection::new(reason::PLAN_STALE, message));
         }
@@ -59,9 +64,13 @@ pub fn rollback(task: &Task, seen: &Snapshot) -> Result<TaskBody, Rejection> {
 }
 
 /// A dead broker that keeps the partition from being restored; `None` also where only its order or leader would change.
-fn dead_in_recorded(task: &Task, recorded: &RecordedPartition, seen: &Snapshot) -> Option<BrokerId> {
-    let changed = task.list_reached(recorded) != recorded.replicas;
+fn dead_in_recorded(reached: &[BrokerId], recorded: &RecordedPartition, seen: &Snapshot) -> Option<BrokerId> {
+    let changed = reached != recorded.replicas;
     recorded.replicas.iter().copied().find(|&broker| changed && !seen.is_alive(broker))
+}
+
+fn steps_on<'a, 'b>(made: &'b BTreeMap<&TopicPartition, Vec<&'a Step>>, recorded: &RecordedPartition) -> &'b [&'a Step] {
+    made.get(&recorded.at).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn is_same_topic(recorded: &RecordedPartition, seen: &Snapshot) -> bool {
@@ -98,17 +107,19 @@ fn write_undo(steps: &mut Vec<StepPlan>, recorded: &RecordedPartition, present: 
 
 /// Partitions that a rollback has not restored although the task changed them.
 pub(crate) fn kept<'a>(task: &'a Task, seen: &Snapshot) -> Vec<&'a RecordedPartition> {
+    let made = task.by_partition();
     let restored = |recorded: &&RecordedPartition| {
-        let mut undo = task.steps_of(&recorded.at).filter(|step| step.plan.is_undo).peekable();
-        let applied = task.steps_of(&recorded.at).any(|step| step.was_applied() && !step.plan.is_undo);
+        let made = steps_on(&made, recorded);
+        let mut undo = made.iter().filter(|step| step.plan.is_undo).peekable();
+        let applied = made.iter().any(|step| step.was_applied() && !step.plan.is_undo);
         let done = |step: &Step| match &step.state {
             StepState::Succeeded { .. } => true,
             StepState::Skipped { reason_code } => reason_code == reason::TOPIC_GONE || reason_code == reason::TOPIC_RECREATED,
             _ => false,
         };
         // A partition without undo steps is restored only where it still had its recorded list.
-        let nothing_to_do = undo.peek().is_none() && task.list_reached(recorded) == recorded.replicas;
-        !applied || nothing_to_do || !is_same_topic(recorded, seen) || undo.peek().is_some() && undo.all(done)
+        let nothing_to_do = undo.peek().is_none() && list_reached(made, recorded) == recorded.replicas;
+        !applied || nothing_to_do || !is_same_topic(recorded, seen) || undo.peek().is_some() && undo.all(|step| done(step))
     };
     task.body.partitions.iter().filter(|recorded| !restored(recorded)).collect()
 }

@@ -1,6 +1,6 @@
 //! Reads and writes limits and lists on Kafka, in as few calls as possible. Must not know why, nor what is ours.
 //!
-//! A write whose outcome is unknown is no error here: reading back decides.
+//! A write whose outcome is unknown is an error like others: whoever asked reads back, and knows that it may arrive late.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -162,8 +162,7 @@ impl Actuator {
             Ok(answers) => answers,
             Err(error) => alterations.into_iter().map(|alteration| (alteration.resource, Err(error.clone()))).collect(),
         };
-        let failed = answers.into_iter().filter_map(|(resource, answer)| Some((resource, answer.err()?)));
-        failed.filter(|(_, error)| !error.is_unknown()).collect()
+        answers.into_iter().filter_map(|(resource, answer)| Some((resource, answer.err()?))).collect()
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Config {
     pub read_back_deadline: Duration,
     /// Least time between two tries of what failed or was withheld.
     pub retry_interval: Duration,
+    /// So long a write that was not answered may still arrive: until then nothing it touches counts as taken back.
+    pub late_write: Duration,
     /// How long a limit outlives its last list entry while its task goes on: the next step most likely needs it again.
     pub linger: Duration,
 }
@@ -24,6 +26,7 @@ impl Default for Config {
             grant_lifetime: Duration::from_secs(60),
             read_back_deadline: Duration::from_secs(3),
             retry_interval: Duration::from_secs(2),
+            late_write: Duration::from_secs(30),
             linger: Duration::from_secs(3),
         }
     }

@@ -17,7 +17,7 @@ use ballast_cluster::{BrokerId, Snapshot, StepKey, Timestamp};
 use ballast_event_log::LogError;
 use ballast_events::Event;
 use ballast_kafka::KafkaError;
-use ballast_throttle::{AdmissionEvent, BrokerUse, Flow, Law, Rate, Rates, Sample, ThrottleEvent, measure};
+use ballast_throttle::{AdmissionEvent, BrokerUse, Flow, Law, ListEntry, Rate, Rates, Sample, ThrottleEvent, measure};
 use tokio::sync::{mpsc, watch};
 
 use crate::actuator::{Actuator, BrokerLimit};
@@ -33,6 +33,8 @@ pub(crate) use sweeping::{SweepError, SweepOrder, Swept};
 const BEAT: Duration = Duration::from_secs(1);
 /// Brokers learn of a new value a little late: what was written this recently may read as the value before.
 const LAG_MILLISECONDS: i64 = 3_000;
+/// What a process wrote just before it died may arrive so much later.
+const LEGACY_MILLISECONDS: i64 = 10_000;
 
 pub(crate) struct Governor {
     pub(crate) config: Config,
@@ -49,9 +51,14 @@ pub(crate) struct Governor {
 /// What is known beside the log, and may be forgotten at any time: it is read from the brokers again.
 #[derive(Default)]
 pub(crate) struct Hands {
-    /// Values of ours that a broker may show, the last one written at the end.
-    written: BTreeMap<BrokerId, VecDeque<u64>>,
+    /// Values of ours that a broker may show and until when they were in force, the last one at the end.
+    written: BTreeMap<BrokerId, VecDeque<(Timestamp, u64)>>,
     written_at: BTreeMap<BrokerId, Timestamp>,
+    /// Until when a broker may show what the process before this one wrote.
+    legacy_limits_until: BTreeMap<BrokerId, Timestamp>,
+    /// Until when a write that was not answered, or not seen to be, may still change a limit or a topic's list.
+    late_limits_until: BTreeMap<BrokerId, Timestamp>,
+    late_lists_until: BTreeMap<String, Timestamp>,
     windows: BTreeMap<BrokerId, u32>,
     /// The snapshot that `used` was measured on.
     measured: Option<Arc<Snapshot>>,
@@ -67,6 +74,8 @@ pub(crate) struct Hands {
     retry_release_at: Option<Timestamp>,
     retry_limits_at: BTreeMap<BrokerId, Timestamp>,
     last_error: Option<String>,
+    /// The log takes nothing but what closes running work.
+    is_log_full: bool,
     granted: u64,
     ramps: u64,
 }
@@ -96,8 +105,9 @@ impl Governor {
             let _ = stop.wait_for(|stop| *stop).await;
         };
         tokio::select! {
-            ended = self.live() => ended,
+            biased;
             () = stopped => Ok(()),
+            ended = self.live() => ended,
         }
     }
 
@@ -108,12 +118,13 @@ impl Governor {
             head.borrow_and_update();
             self.tick().await?;
             let order = tokio::select! {
+                biased;
+                Some(order) = self.orders.recv() => Some(order),
                 changed = head.changed() => match changed {
                     Ok(()) => None,
                     Err(_) => return Err(LogError::Closed.into()),
                 },
                 () = self.recorder.clock.sleep(BEAT) => None,
-                Some(order) = self.orders.recv() => Some(order),
             };
             if let Some(order) = order {
                 self.sweep(order).await?;
@@ -123,29 +134,70 @@ impl Governor {
 
     /// Voids grants that nobody used, and reads what the brokers show of the limits that the log knows.
     pub(crate) async fn open(&mut self) -> Result<(), FollowError> {
-        self.recorder.record(vec![(Event::Admission(AdmissionEvent::Opened), None)]).await?;
+        self.recorder.record_closing(vec![(Event::Admission(AdmissionEvent::Opened), None)]).await?;
         self.projection.catch_up().await?;
+        self.expect_late_writes();
         let known: Vec<BrokerId> = self.view().limits.keys().copied().collect();
         let readings = self.probe(known).await;
         self.note_foreign(&readings).await
+    }
+
+    /// What the process before this one wrote last may not show yet, or still be on its way.
+    fn expect_late_writes(&mut self) {
+        let now = self.now();
+        let (view, hands) = (&self.projection.view, &mut self.hands);
+        for (broker, limit) in &view.limits {
+            let wait = if limit.is_confirmed { LAG_MILLISECONDS } else { LEGACY_MILLISECONDS };
+            hands.late_limits_until.insert(*broker, now.plus_milliseconds(wait));
+            hands.legacy_limits_until.insert(*broker, now.plus_milliseconds(3 * wait));
+        }
+        for entry in view.lists.values().filter(|listing| !listing.is_confirmed).flat_map(|listing| &listing.entries) {
+            hands.late_lists_until.insert(entry.topic.clone(), now.plus_milliseconds(LEGACY_MILLISECONDS));
+        }
     }
 
     pub(crate) async fn tick(&mut self) -> Result<(), FollowError> {
         self.projection.catch_up().await?;
         self.look();
         let now = self.now();
-        self.expire_grants(now).await?;
-        self.release_lists(now).await?;
-        self.decide(now).await?;
-        self.ramp(now).await?;
-        self.admit(now).await?;
-        self.release_limits(now).await?;
+        let was_full = std::mem::take(&mut self.hands.is_log_full);
+        let done = self.expire_grants(now).await;
+        self.tolerate(done)?;
+        let done = self.release_lists(now).await;
+        self.tolerate(done)?;
+        let done = self.decide(now).await;
+        self.tolerate(done)?;
+        let done = self.ramp(now).await;
+        self.tolerate(done)?;
+        let done = self.admit(now).await;
+        self.tolerate(done)?;
+        let done = self.release_limits(now).await;
+        self.tolerate(done)?;
+        if self.hands.is_log_full && !was_full {
+            tracing::warn!(cluster = self.recorder.cluster, "the log is full: throttles are only taken back");
+        }
         self.publish(now);
         Ok(())
     }
 
+    /// A full log refuses what would start something; what is to be taken back must go on.
+    fn tolerate(&mut self, done: Result<(), FollowError>) -> Result<(), FollowError> {
+        match done {
+            Err(FollowError::Log(error @ LogError::VolumeFull { .. })) => {
+                self.hands.last_error = Some(error.to_string());
+                self.hands.is_log_full = true;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// Measures what users take, once per snapshot.
     fn look(&mut self) {
+        let now = self.now();
+        self.hands.late_limits_until.retain(|_, until| *until > now);
+        self.hands.legacy_limits_until.retain(|_, until| *until > now);
+        self.hands.late_lists_until.retain(|_, until| *until > now);
         let seen = self.seen();
         let is_known = match (&seen, &self.hands.measured) {
             (Some(seen), Some(measured)) => Arc::ptr_eq(seen, measured),
@@ -195,9 +247,10 @@ impl Governor {
                 }
             };
             if let Reading::Ours(value) = reading {
+                let now = self.now();
                 let written = self.hands.written.entry(broker).or_default();
                 if written.is_empty() {
-                    written.push_back(value);
+                    written.push_back((now, value));
                 }
             }
             readings.insert(broker, reading);
@@ -205,12 +258,16 @@ impl Governor {
         readings
     }
 
-    /// A value is ours if we wrote it lately; after a start, if the ramp that the log knows passes through it.
+    /// A value is ours if we wrote it lately; after a start, and while a write may still arrive, if the ramp that the log knows
+    /// passes through it.
     fn classify(&self, broker: BrokerId, shown: BrokerLimit) -> Reading {
         let Some(text) = shown.value else { return Reading::Free };
         let written = self.hands.written.get(&broker).filter(|written| !written.is_empty());
+        let is_legacy = self.hands.legacy_limits_until.get(&broker).is_some_and(|until| *until > self.now());
         let is_ours = |value: &u64| match (written, self.view().limits.get(&broker)) {
-            (Some(written), Some(_)) => written.contains(value),
+            (Some(written), Some(limit)) => {
+                written.iter().any(|(_, known)| known == value) || (self.is_late(broker) || is_legacy) && limit.covers(*value)
+            }
             (None, Some(limit)) => limit.covers(*value),
             (_, None) => false,
         };
@@ -237,7 +294,7 @@ impl Governor {
             }
         }
         if !events.is_empty() {
-            self.recorder.record(events).await?;
+            self.recorder.record_closing(events).await?;
             self.projection.catch_up().await?;
         }
         Ok(())
@@ -245,24 +302,47 @@ impl Governor {
 
     /// Writes limits of ours and remembers what was written.
     async fn write_limits(&mut self, limits: &BTreeMap<BrokerId, u64>, now: Timestamp) {
+        let late = milliseconds(self.config.late_write);
         for (broker, value) in limits {
             let written = self.hands.written.entry(*broker).or_default();
-            if written.back() != Some(value) {
-                written.push_back(*value);
+            // Until now the last one was in force.
+            if let Some((until, _)) = written.back_mut() {
+                *until = now;
             }
-            if written.len() > 4 {
-                written.pop_front();
-            }
+            written.retain(|(until, known)| now.milliseconds_since(*until) <= late && known != value);
+            written.push_back((now, *value));
             self.hands.written_at.insert(*broker, now);
         }
         for (broker, error) in self.actuator.set_limits(limits).await {
-            tracing::warn!(cluster = self.recorder.cluster, %broker, %error, "a limit could not be set");
+            if error.is_unknown() {
+                self.hands.late_limits_until.insert(broker, now.plus_milliseconds(late));
+            } else {
+                tracing::warn!(cluster = self.recorder.cluster, %broker, %error, "a limit could not be set");
+            }
             self.hands.last_error = Some(error.to_string());
         }
     }
 
+    /// Adds entries and remembers which topics may get theirs late.
+    async fn write_entries(&mut self, entries: &BTreeSet<&ListEntry>) {
+        let until = self.now().plus_milliseconds(milliseconds(self.config.late_write));
+        for (topic, error) in self.actuator.append_entries(entries).await {
+            self.hands.last_error = Some(error.to_string());
+            if error.is_unknown() {
+                self.hands.late_lists_until.insert(topic, until);
+            } else {
+                tracing::warn!(cluster = self.recorder.cluster, topic, %error, "a throttle list could not be set");
+            }
+        }
+    }
+
+    /// Whether a write of ours may still arrive at the broker.
+    fn is_late(&self, broker: BrokerId) -> bool {
+        self.hands.late_limits_until.get(&broker).is_some_and(|until| *until > self.now())
+    }
+
     fn last_written(&self, broker: BrokerId) -> Option<u64> {
-        self.hands.written.get(&broker)?.back().copied()
+        Some(self.hands.written.get(&broker)?.back()?.1)
     }
 
     /// The sample to decide on, with the copies of all listed steps.

@@ -57,7 +57,8 @@ impl Recorder {
 
     /// Records one event that a command asked for.
     pub(crate) async fn record_command(&self, context: Context, event: Event) -> Result<Appended, LogError> {
-        self.log.append(Append::new(context, self.epoch, self.new_events(&[(event, None)]))).await
+        // Small, and what stops or slows something must get through on a full volume too.
+        self.log.append(Append::new(context, self.epoch, self.new_events(&[(event, None)])).essential()).await
     }
 
     fn new_events(&self, events: &[Caused]) -> Vec<NewEvent> {

@@ -259,7 +259,7 @@ async fn lost_answers_are_settled_by_looking() {
             carry_out(&mut world, 0).await;
             world.sim.inject(Fault { call, mishap, times: 3 });
             end_task(&world).await;
-            world.pass(40).await;
+            world.pass(60).await;
             assert!(world.is_clean().await, "{mishap:?} {call:?} {:?}", world.configured().await);
         }
     }
@@ -310,4 +310,43 @@ async fn a_list_that_somebody_cleared_is_put_back_while_its_step_goes_on() {
     world.pass(12).await;
     let (limits, list) = world.configured().await;
     assert!(limits.contains_key(&1) && list.len() == 4, "{limits:?} {list:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_arrives_late_leaves_nothing_behind() {
+    for call in 1..12 {
+        let mut world = World::new(&options()).await;
+        world.ready(0).await;
+        world.pass(1).await;
+        // The first of these calls is carried out long after its caller gave up.
+        world.sim.inject(Fault { call: Call::AlterConfigs, mishap: Mishap::Duplicate, times: call });
+        world.sim.inject(Fault { call: Call::AlterConfigs, mishap: Mishap::LateRequest { milliseconds: 14_000 }, times: 1 });
+        world.pass_until("granted", async |world| granted(world, 0).await).await;
+        world.start(0).await;
+        world.pass_until("copied", async |world| world.is_copied(0).await).await;
+        world.succeed(0).await;
+        end_task(&world).await;
+        world.pass(60).await;
+        assert!(world.is_clean().await, "{call}: {:?} {:#?}", world.configured().await, world.events().await);
+        assert!(!world.has(|event| matches!(event, Event::Throttle(ThrottleEvent::ForeignThrottleSeen { .. }))).await, "{call}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_before_brokers_show_what_was_written_knows_its_own_limits() {
+    let mut world = World::new(&options()).await;
+    world.ready(0).await;
+    world.pass_until("granted", async |world| granted(world, 0).await).await;
+    world.start(0).await;
+    let log = world.log.clone();
+    for _ in 0..40 {
+        world.clock.sleep(std::time::Duration::from_millis(330)).await;
+        world.restart(&log);
+    }
+    world.pass_until("copied", async |world| world.is_copied(0).await).await;
+    world.succeed(0).await;
+    end_task(&world).await;
+    world.pass(45).await;
+    assert!(world.is_clean().await, "{:?} {:#?}", world.configured().await, world.events().await);
+    assert!(!world.has(|event| matches!(event, Event::Throttle(ThrottleEvent::ForeignThrottleSeen { .. }))).await);
 }

@@ -8,6 +8,9 @@ use ballast_events::{Envelope, Event, StreamName};
 use ballast_task::{StepEvent, StepOutcome, TaskEvent};
 use ballast_throttle::{AdmissionEvent, GoalClass, ListEntry, Rate, ThrottleEvent};
 
+/// Values of a ramp may show so long after its start, even where its end was seen.
+const LATE_MILLISECONDS: i64 = 60_000;
+
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct View {
     pub(crate) cluster: String,
@@ -76,6 +79,9 @@ pub(crate) struct Listing {
 pub(crate) struct Limit {
     pub(crate) from: Rate,
     pub(crate) to: Rate,
+    /// Between these are all values that were written lately.
+    pub(crate) low: Rate,
+    pub(crate) high: Rate,
     pub(crate) ramp_seconds: u32,
     pub(crate) began_at: Timestamp,
     /// The broker showed `to`.
@@ -86,10 +92,9 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    /// Whether the last ramp passes through `value`.
+    /// Whether a ramp that may still show passes through `value`.
     pub(crate) fn covers(&self, value: u64) -> bool {
-        let (low, high) = (self.from.min(self.to), self.from.max(self.to));
-        (low.bytes_per_second..=high.bytes_per_second).contains(&value)
+        (self.low.bytes_per_second..=self.high.bytes_per_second).contains(&value)
     }
 }
 
@@ -217,9 +222,13 @@ impl View {
     fn apply_throttle(&mut self, occurred_at: Timestamp, event: &ThrottleEvent) {
         match event.clone() {
             ThrottleEvent::RateIntended { broker, from, to, ramp_seconds, reason } => {
-                let (is_confirmed, is_owed) = (false, false);
-                self.limits
-                    .insert(broker, Limit { from, to, ramp_seconds, began_at: occurred_at, is_confirmed, is_owed, reason });
+                let (is_confirmed, is_owed, began_at) = (false, false, occurred_at);
+                let may_show =
+                    |before: &&Limit| !before.is_confirmed || occurred_at.milliseconds_since(before.began_at) < LATE_MILLISECONDS;
+                let before = self.limits.get(&broker).filter(may_show);
+                let low = before.map_or(from, |before| before.low).min(from).min(to);
+                let high = before.map_or(from, |before| before.high).max(from).max(to);
+                self.limits.insert(broker, Limit { from, to, low, high, ramp_seconds, began_at, is_confirmed, is_owed, reason });
             }
             ThrottleEvent::RateConfirmed { broker, .. } => {
                 if let Some(limit) = self.limits.get_mut(&broker) {

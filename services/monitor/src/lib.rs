@@ -76,6 +76,7 @@ impl Monitor {
         let samplers: Vec<Sampler> = self.clusters.values().map(|watched| self.sampler(watched)).collect();
         let loops = samplers.iter().map(|sampler| async move {
             tokio::select! {
+                biased;
                 ended = sampler.watch_topology() => ended,
                 () = sampler.watch_offsets() => Ok(()),
                 () = sampler.watch_disks() => Ok(()),
@@ -84,6 +85,7 @@ impl Monitor {
             }
         });
         tokio::select! {
+            biased;
             () = shutdown => Ok(()),
             ended = futures::future::try_join_all(loops), if !samplers.is_empty() => ended.map(|_| ()),
             ended = self.follow_tasks() => ended,

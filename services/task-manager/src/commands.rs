@@ -89,6 +89,8 @@ impl Parts {
             }
             let mut append = Append::new(asked.context(), self.epoch, decided.events);
             append.expected = decided.expected;
+            // Who stops something must be able to on a full volume too.
+            append.essential = matches!(ask, Ask::Task(Command::Pause | Command::Cancel(_) | Command::Reject));
             match append_events(self.log.as_ref(), append).await {
                 Ok(place) => {
                     let record = self.projection.fresh().await?.task(id)?.clone();

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ballast_clock::Clock;
 use ballast_cluster::{BrokerId, Snapshot, Timestamp, TopicPartition};
+use ballast_event_log::LogError;
 use ballast_kafka::KafkaAdmin;
 use ballast_rpc::{Failure, Reason};
 use ballast_task::{Activity, Effect, Event, Sight, Slots, Task, next};
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::failures::failure_of_kafka;
 use crate::look;
 use crate::progress::{TaskProgress, measure};
 use crate::recorder::{Recorder, Taken};
@@ -26,7 +28,7 @@ const END_HELD_MILLISECONDS_MAX: i64 = 10_000;
 #[derive(Default)]
 pub(crate) struct Gauges {
     tasks: Mutex<BTreeMap<String, TaskProgress>>,
-    /// Why a cluster cannot be looked at.
+    /// Why not everything that is due in a cluster is done.
     troubles: Mutex<BTreeMap<String, String>>,
 }
 
@@ -48,12 +50,15 @@ impl Gauges {
         tasks.retain(|task, _| !cluster_tasks.contains(task) || open.contains(task));
     }
 
-    fn set_trouble(&self, cluster: &str, trouble: Option<String>) {
+    /// True when it is another one than before.
+    fn set_trouble(&self, cluster: &str, trouble: Option<String>) -> bool {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = troubles.get(cluster) != trouble.as_ref();
         match trouble {
             Some(trouble) => drop(troubles.insert(cluster.into(), trouble)),
             None => drop(troubles.remove(cluster)),
         }
+        is_new
     }
 }
 
@@ -92,10 +97,15 @@ impl Executor {
             // What is recorded from here on wakes the next wait.
             head.mark_unchanged();
             let is_busy = match self.round().await {
-                Ok(is_busy) => is_busy,
+                Ok(is_busy) => {
+                    self.gauges.set_trouble(&self.cluster, None);
+                    is_busy
+                }
                 Err(failure) if is_final(&failure) => return Err(failure),
                 Err(failure) => {
-                    tracing::warn!(cluster = self.cluster, %failure, "a round of the executor failed");
+                    if self.gauges.set_trouble(&self.cluster, Some(failure.to_string())) {
+                        tracing::warn!(cluster = self.cluster, %failure, "not all that is due is done");
+                    }
                     false
                 }
             };
@@ -103,6 +113,7 @@ impl Executor {
                 continue;
             }
             tokio::select! {
+                biased;
                 _ = shutdown.changed() => {}
                 changed = head.changed() => if changed.is_err() { return Ok(()) },
                 () = self.clock.sleep(self.config.look_interval) => {}
@@ -117,28 +128,23 @@ impl Executor {
         self.gauges.forget_tasks(&self.measured_tasks, &open);
         self.measured_tasks = open;
         if tasks.iter().all(|record| record.task.phase.activity().is_none() && record.task.phase != ballast_task::Phase::Queued) {
-            self.gauges.set_trouble(&self.cluster, None);
             return Ok(false);
         }
         let Some(known) = self.snapshots.borrow().clone() else {
-            self.gauges.set_trouble(&self.cluster, Some("the Monitor has not seen the whole cluster yet".into()));
-            return Ok(false);
+            return Err(Failure::new(Reason::ModelNotReady, "the Monitor has not seen the whole cluster yet"));
         };
-        let look = match self.look(&tasks, &known).await {
-            Ok(look) => look,
-            Err(error) => {
-                tracing::warn!(cluster = self.cluster, %error, "the cluster cannot be looked at: nothing is done");
-                self.gauges.set_trouble(&self.cluster, Some(error.to_string()));
-                return Ok(false);
-            }
-        };
-        self.gauges.set_trouble(&self.cluster, None);
+        let look = self.look(&tasks, &known).await.map_err(|error| failure_of_kafka(&error))?;
         self.measure(&tasks, &look.seen).await;
-        let mut is_busy = false;
+        let (mut is_busy, mut failed) = (false, None);
         for record in &tasks {
-            is_busy |= self.take_on(&record.task.id, &look).await?;
+            match self.take_on(&record.task.id, &look).await {
+                Ok(was_busy) => is_busy |= was_busy,
+                Err(failure) if is_final(&failure) => return Err(failure),
+                // The other tasks need not suffer.
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
         }
-        Ok(is_busy)
+        failed.map_or(Ok(is_busy), Err)
     }
 
     async fn look(&self, tasks: &[TaskRecord], known: &Snapshot) -> Result<Look, ballast_kafka::KafkaError> {
@@ -190,14 +196,25 @@ impl Executor {
             records.retain(|event| !is_end(event));
         }
         log_events(&record.task, records.iter().chain(&intents));
-        if !records.is_empty() && self.recorder.record(&record, version, &records).await? == Taken::OutOfDate {
+        let mut recorded = match records.is_empty() {
+            true => Ok(Taken::Yes),
+            false => self.recorder.record(&record, version, &records).await,
+        };
+        if recorded == Ok(Taken::OutOfDate) {
             return Ok(true);
         }
-        if !intents.is_empty() {
+        if recorded.is_ok() && !intents.is_empty() {
             // A refused intent is decided anew at the next round, which begins at once.
-            self.recorder.intend(&record, version, &admission, &intents).await?;
+            recorded = self.recorder.intend(&record, version, &admission, &intents).await;
+        }
+        // A full log keeps steps from starting, not from being carried out or taken back.
+        if let Err(error) = &recorded
+            && !matches!(error, LogError::VolumeFull { .. })
+        {
+            return Err(error.clone().into());
         }
         let performed = self.perform(&record, version, deeds).await?;
+        recorded?;
         Ok(performed || !records.is_empty() || !intents.is_empty())
     }
 }

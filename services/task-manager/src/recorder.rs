@@ -55,8 +55,10 @@ impl Recorder {
         events: &[ballast_task::Event],
     ) -> Result<Taken, LogError> {
         let context = Context { actor: Actor::ballast("task-manager"), ..Context::default() };
+        // What closes running work goes first and alone: a full volume takes nothing else.
+        let (closing, starting): (Vec<_>, Vec<_>) = events.iter().cloned().partition(closes_work);
         // Half the limit: an event of the task may bring chunks of its own.
-        for part in events.chunks(EVENTS_MAX / 2) {
+        for part in closing.chunks(EVENTS_MAX / 2).chain(starting.chunks(EVENTS_MAX / 2)) {
             let stored = part.iter().flat_map(|event| self.stored(record, admission, event)).collect();
             let essential = part.iter().all(closes_work);
             let mut append = Append { essential, ..Append::new(context.clone(), self.epoch, stored) }

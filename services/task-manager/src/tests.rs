@@ -265,3 +265,21 @@ async fn a_paused_task_starts_nothing_until_it_is_resumed() {
     world.wait_for(&task, TaskState::Succeeded).await;
     assert_eq!(world.lists().await, "4,5,3@4");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_comes_before_kafkas_answer_does_not_make_it_forgotten() {
+    let world = World::new(&[&[1, 2, 3]]).await;
+    // Not answered within the deadline, and carried out after it.
+    let mishap = Mishap::LateRequest { milliseconds: 8_000 };
+    world.sim.inject(Fault { call: Call::AlterReassignments, mishap, times: 1 });
+    let task = world.create("drain", &[(0, &[1, 2, 3], &[4, 2, 3])]).await;
+    while world.kafka.asked().is_empty() {
+        world.clock.sleep(Duration::from_millis(100)).await;
+    }
+    world.seconds(1).await;
+    world.cancel(&task, proto::CancelMode::StopNow).await;
+    world.wait_for(&task, TaskState::Cancelled).await;
+    assert_eq!(world.lists().await, "1,2,3@1");
+    world.seconds(30).await;
+    assert_eq!(world.lists().await, "1,2,3@1", "{:?}", world.kafka.asked());
+}

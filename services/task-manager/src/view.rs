@@ -144,6 +144,10 @@ impl View {
                 self.admissions.entry(record.task.cluster.clone()).or_default().forget(&key);
             }
         }
+        if record.task.is_over() {
+            // A grant may have met the end of its step.
+            self.admissions.entry(record.task.cluster.clone()).or_default().forget_task(id);
+        }
     }
 }
 
@@ -192,6 +196,12 @@ impl AdmissionRecord {
         self.withheld.remove(step);
         self.granted_at.remove(step);
         self.admission.grants.remove(step);
+    }
+
+    fn forget_task(&mut self, task: &str) {
+        self.withheld.retain(|step, _| step.task != task);
+        self.granted_at.retain(|step, _| step.task != task);
+        self.admission.grants.retain(|step, _| step.task != task);
     }
 
     fn fold(&mut self, event: AdmissionEvent, envelope: &Envelope) {

@@ -94,10 +94,11 @@ impl Observer {
         found
     }
 
-    /// Waits until nothing of any throttle is left on the brokers and topics.
+    /// Waits until nothing of any throttle is left on the brokers and topics. After a write whose answer was lost Flow Control waits
+    /// until it cannot land any more, about half a minute.
     pub async fn expect_no_throttles(&self, brokers: &[BrokerId], topics: &[&str]) {
         let mut left = Vec::new();
-        for _ in 0..50 {
+        for _ in 0..250 {
             left = self.throttles(brokers, topics).await;
             if left.is_empty() {
                 return;

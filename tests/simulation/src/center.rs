@@ -58,8 +58,7 @@ impl Center {
             clusters: BTreeMap::from([(CLUSTER.to_owned(), carried)]),
         };
         let tasks = TaskManager::new(ballast_task_manager::Config::default(), ports);
-        let analyzer =
-            Arc::new(Analyzer::new(log.clone(), BTreeMap::from([(CLUSTER.to_owned(), snapshots())]), clock, epoch));
+        let analyzer = Arc::new(Analyzer::new(log.clone(), BTreeMap::from([(CLUSTER.to_owned(), snapshots())]), clock, epoch));
         tasks.replay().await?;
 
         let (stop, stopped) = watch::channel(false);

@@ -17,7 +17,9 @@ use crate::world::{BROKERS, REPLICATION_FACTOR, World};
 const RATE: &str = "leader.replication.throttled.rate";
 const LIST: &str = "leader.replication.throttled.replicas";
 /// Throttles of ours may outlive their task so long: a write that was never answered may still arrive.
-const CLEAN_WITHIN_SECONDS: u64 = 90;
+const CLEAN_WITHIN_SECONDS: u64 = 200;
+/// Longer than any write is under way.
+const CLEAN_FOR_SECONDS: u64 = 40;
 
 pub(crate) struct Promise {
     pub task: String,
@@ -90,14 +92,17 @@ pub(crate) async fn every_copy_is_throttled(world: &World) {
 
 /// Waits for what may take its time, then checks everything.
 pub(crate) async fn judge(world: &mut World, before: &Lists, promise: &Promise) {
+    let (mut clean_seconds, mut told) = (0, 0);
     for _ in 0..CLEAN_WITHIN_SECONDS {
         world.pass(1_000).await;
         let (limits, entries) = throttles(world).await;
-        if limits.is_empty() && entries.is_empty() {
+        let is_quiet = limits.is_empty() && entries.is_empty() && world.diary.len() == told;
+        clean_seconds = if is_quiet { clean_seconds + 1 } else { 0 };
+        told = world.diary.len();
+        if clean_seconds == CLEAN_FOR_SECONDS {
             break;
         }
     }
-    world.pass(20_000).await;
     let diary = world.diary.join("\n");
     let left = throttles(world).await;
     let is_clean = left.0.is_empty() && left.1.is_empty();
@@ -199,7 +204,7 @@ async fn verified(world: &mut World, diary: &str) {
 }
 
 /// What was recorded about throttles, to be read when some are left.
-async fn throttle_events(world: &World) -> String {
+pub(crate) async fn throttle_events(world: &World) -> String {
     let (mut decoder, mut text) = (Decoder::new(), String::new());
     for envelope in world.log.read(1, usize::MAX).await.expect("it reads") {
         if let Ok(Some(event @ (Event::Throttle(_) | Event::Lease(_)))) = decoder.decode(&envelope) {

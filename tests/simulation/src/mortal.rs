@@ -1,8 +1,8 @@
 //! A log as one process sees it: at an append that was chosen beforehand the process is dead, before or after the log took it. Must
 //! not change the log.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ballast_event_log::{Append, Appended, EventLog, Head, LogError};
 use ballast_events::{Envelope, StreamName};
@@ -45,10 +45,22 @@ impl Life {
 }
 
 pub(crate) struct Mortal {
-    pub log: Arc<dyn EventLog>,
-    pub life: Arc<Life>,
-    pub death: Option<Death>,
-    pub appends: AtomicU64,
+    log: Arc<dyn EventLog>,
+    life: Arc<Life>,
+    death: Option<Death>,
+    appends: AtomicU64,
+    /// One for each who follows: those who wait at one channel are woken in an order of chance.
+    heads: Mutex<Vec<watch::Sender<Head>>>,
+}
+
+impl Mortal {
+    pub fn new(log: Arc<dyn EventLog>, life: Arc<Life>, death: Option<Death>) -> Self {
+        Self { log, life, death, appends: AtomicU64::new(0), heads: Mutex::default() }
+    }
+
+    fn heads(&self) -> MutexGuard<'_, Vec<watch::Sender<Head>>> {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait::async_trait]
@@ -65,7 +77,10 @@ impl EventLog for Mortal {
             }
             return std::future::pending().await;
         }
-        self.log.append(append).await
+        let appended = self.log.append(append).await;
+        let head = *self.log.head().borrow();
+        self.heads().retain(|follower| follower.send(head).is_ok());
+        appended
     }
 
     async fn read(&self, from: u64, limit: usize) -> Result<Vec<Arc<Envelope>>, LogError> {
@@ -85,7 +100,9 @@ impl EventLog for Mortal {
     }
 
     fn head(&self) -> watch::Receiver<Head> {
-        self.log.head()
+        let (sender, head) = watch::channel(*self.log.head().borrow());
+        self.heads().push(sender);
+        head
     }
 
     async fn close(&self) {

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ballast_clock::Clock;
@@ -48,10 +47,10 @@ impl World {
             topics: 2,
             partitions_per_topic: 4,
             replication_factor: REPLICATION_FACTOR as u32,
-            mean_partition_bytes: 60_000_000,
+            mean_partition_bytes: 200_000_000,
             produce_bytes_per_second: 40_000,
             network_bytes_per_second: NETWORK_BYTES_PER_SECOND,
-            reaches_dead_brokers_configs: seed % 3 != 0,
+            reaches_dead_brokers_configs: !seed.is_multiple_of(3),
             ..SimOptions::default()
         };
         Self {
@@ -88,7 +87,7 @@ impl World {
             self.life = Life::new();
             let death = self.deaths.pop_front();
             let log: Arc<dyn EventLog> = self.log.clone();
-            let mortal = Mortal { log, life: self.life.clone(), death, appends: AtomicU64::new(0) };
+            let mortal = Mortal::new(log, self.life.clone(), death);
             let kafka = Witness {
                 sim: self.sim.clone(),
                 life: self.life.clone(),

@@ -82,24 +82,36 @@ impl Round<'_> {
 
     /// Compares the whole result with the cluster; what does not fit has the stall time to come right.
     pub(super) fn verify(&mut self) {
-        if self.sight.copies.is_none() {
-            self.goes_on = true;
-            return;
-        }
         let task = self.task;
+        // Once an operator is needed it stays so until the result is as it should be.
+        let is_needed = matches!(task.phase, Phase::NeedsOperator { .. });
+        let is_over = is_needed || self.has_lasted(task.since, self.limits.stall_seconds.saturating_mul(1_000));
+        if let (None, Some(last)) = (self.sight.copies, task.steps.last().filter(|last| !last.vouched)) {
+            let step = match task.phase {
+                Phase::NeedsOperator { step: Some(step), .. } => step,
+                _ => last.plan.index,
+            };
+            let detail = "the disks of a broker that was to lose copies cannot be read";
+            return self.unverified(step, detail.into(), is_over);
+        }
+        let steps = task.by_partition();
         for recorded in &task.body.partitions {
-            let mut steps = task.steps_of(&recorded.at);
-            if !steps.all(|step| step.succeeded() && !step.vouched) {
+            let at = &recorded.at;
+            let steps = steps.get(at).map(Vec::as_slice).unwrap_or_default();
+            if !steps.iter().all(|step| step.succeeded() && !step.vouched) {
                 continue;
             }
             let Some(mismatch) = self.mismatch(recorded) else { continue };
-            let last = task.steps_of(&recorded.at).last().map_or(0, |step| step.plan.index);
-            if self.has_lasted(task.since, self.limits.stall_seconds.saturating_mul(1_000)) {
-                let detail = format!("{}: {mismatch}", recorded.at);
-                self.blocked.insert(last, (reason::VERIFICATION_FAILED.into(), detail));
-            } else {
-                self.goes_on = true;
-            }
+            let last = steps.last().map_or(0, |step| step.plan.index);
+            self.unverified(last, format!("{at}: {mismatch}"), is_over);
+        }
+    }
+
+    fn unverified(&mut self, step: u32, detail: String, is_over: bool) {
+        if is_over {
+            self.blocked.insert(step, (reason::VERIFICATION_FAILED.into(), detail));
+        } else {
+            self.goes_on = true;
         }
     }
 

@@ -60,7 +60,7 @@ impl Round<'_> {
 
     /// It asks for its admission and starts when that stands; a gate that closed meanwhile sends it back.
     fn start_ready(&mut self, step: &Step) {
-        match gate(self.task, step, self.sight.cluster, &std::collections::BTreeMap::new()) {
+        match gate(self.task, step, self.sight.cluster, |_| None) {
             Verdict::Go => match self.admission.grant(&self.task.key(step), self.now).filter(|_| !self.admission.frozen) {
                 Some(grant) => self.intend(step, grant.epoch),
                 None => self.end_wait(step),
@@ -76,9 +76,9 @@ impl Round<'_> {
     }
 
     fn gate(&self, step: &Step) -> Verdict {
-        let incoming = |broker: &BrokerId| self.slots.incoming_bytes.get(broker).copied().unwrap_or(0);
-        let free = self.sight.free_bytes.iter().map(|(broker, free)| (*broker, free.saturating_sub(incoming(broker))));
-        gate(self.task, step, self.sight.cluster, &free.collect())
+        let incoming = |broker: BrokerId| self.slots.incoming_bytes.get(&broker).copied().unwrap_or(0);
+        let free = |broker| Some(self.sight.free_bytes.get(&broker)?.saturating_sub(incoming(broker)));
+        gate(self.task, step, self.sight.cluster, free)
     }
 
     fn ready(&self, step: &Step) -> StepOutcome {

@@ -3,7 +3,7 @@
 use ballast_cluster::{BrokerState, Timestamp, TopicPartition};
 
 use crate::test_world::{World, ids};
-use crate::{CancelMode, Command, Decision, Effect, TaskState, reason};
+use crate::{CancelMode, Command, Decision, Effect, Event, StepEvent, StepOutcome, TaskState, reason};
 
 fn partition(index: u32) -> TopicPartition {
     TopicPartition::new("t", index)
@@ -345,4 +345,89 @@ fn an_intent_from_before_a_restart_is_looked_at_before_it_is_asked_for() {
     assert!(matches!(world.due()[..], [Effect::Submit { .. }]));
     world.reassign(&partition(0), &ids(&[4, 2, 3]));
     assert!(matches!(world.due()[..], [Effect::Record(_)]));
+}
+
+#[test]
+fn a_result_that_does_not_fit_needs_an_operator_until_it_fits() {
+    let mut world = World::new("drain", &[(&[1, 2, 3], &[1, 2, 6])]);
+    world.limits.stall_seconds = 5;
+    while world.task.state() != TaskState::Verifying {
+        world.round();
+        world.finish_moves();
+    }
+    world.partition(&partition(0)).in_sync = ids(&[1, 2]);
+    world.holds = true;
+    assert_eq!(world.run(), TaskState::NeedsOperator);
+    assert_eq!(world.end_reason(), reason::VERIFICATION_FAILED);
+    assert_eq!(world.trace().matches("operator-needed").count(), 1, "{}", world.trace());
+    world.holds = false;
+    assert_eq!(world.run(), TaskState::Succeeded);
+}
+
+#[test]
+fn a_restart_does_not_count_the_time_in_which_nobody_looked_as_a_stall() {
+    let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 2, 3])]);
+    world.run_until_pending();
+    world.round();
+    world.now = world.now.plus_milliseconds(3_600_000);
+    world.since = world.now;
+    world.round();
+    assert!(!world.trace().contains("stalled"), "{}", world.trace());
+    world.holds = false;
+    assert_eq!(world.run(), TaskState::Succeeded);
+}
+
+#[test]
+fn a_cancelled_request_without_answer_is_not_given_up_before_it_can_no_more_arrive() {
+    let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 2, 3])]);
+    world.loses_answers = true;
+    world.run_until_pending();
+    // It is still under way.
+    *world.partition(&partition(0)) = crate::test_world::snapshot(&[&[1, 2, 3]], 1).topics[0].partitions[0].clone();
+    world.command(Command::Cancel(CancelMode::StopNow));
+    world.now = world.now.plus_milliseconds(20_000);
+    assert!(!world.round(), "{}", world.trace());
+    world.reassign(&partition(0), &ids(&[4, 2, 3]));
+    assert_eq!(world.run(), TaskState::Cancelled, "{}", world.trace());
+    assert_eq!(world.lists(), "1,2,3@1");
+}
+
+#[test]
+fn another_order_of_the_same_replicas_is_not_taken_for_a_move_under_way() {
+    let mut world = World::new("demote", &[(&[1, 2, 3], &[2, 3, 1])]);
+    world.partition(&partition(0)).replicas = ids(&[3, 1, 2]);
+    assert_eq!(world.run(), TaskState::NeedsOperator);
+    assert_eq!(world.end_reason(), reason::LIST_CHANGED);
+}
+
+#[test]
+fn what_an_attempt_that_was_given_up_did_after_all_is_rolled_back_too() {
+    let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 2, 3]), (&[1, 2, 3], &[1, 2, 6])]);
+    world.limits.moves_per_cluster_max = 1;
+    world.run_until_pending();
+    let attempt = world.task.steps[0].attempt;
+    let (reason_code, detail) = (reason::TARGET_DEAD.to_owned(), String::new());
+    let outcome = StepOutcome::AttemptFailed { reason_code, detail };
+    world.record(Event::Step(StepEvent { task: "task-1".into(), step: 0, attempt, outcome }));
+    world.finish_moves();
+    world.now = world.now.plus_milliseconds(5_000);
+    world.round();
+    assert!(world.task.steps[0].was_applied(), "{}", world.trace());
+    world.command(Command::Cancel(CancelMode::RollBack));
+    world.holds = false;
+    assert_eq!(world.run(), TaskState::RolledBack, "{}", world.trace());
+    assert_eq!(world.lists(), "1,2,3@1 1,2,3@1");
+}
+
+#[test]
+fn a_task_of_fifty_thousand_steps_is_verified_and_turned_back_in_no_time() {
+    let lists: Vec<&[i32]> = vec![&[1, 2, 3]; 50_000];
+    let moves: Vec<(&[i32], &[i32])> = vec![(&[1, 2, 3], &[1, 2, 6]); 50_000];
+    let mut world = World::on(crate::test_world::snapshot(&lists, 1), "drain", &moves);
+    for step in &mut world.task.steps {
+        step.state = crate::StepState::Succeeded { applied: true };
+    }
+    world.task.phase = crate::Phase::Active(crate::Activity::Verifying);
+    assert_eq!(world.due().len(), 0, "nothing fits yet");
+    assert_eq!(crate::undo_steps(&world.task, &world.seen).len(), 50_000);
 }

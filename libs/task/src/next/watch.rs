@@ -1,6 +1,6 @@
 //! Steps in flight: has Kafka taken it, does it go on, is it done, is it taken back. Must not know which steps start.
 
-use ballast_cluster::{BrokerId, Partition};
+use ballast_cluster::{BrokerId, Partition, Timestamp};
 
 use super::{Effect, Round};
 use crate::gate::{Patience, Verdict, gate, list};
@@ -18,13 +18,11 @@ impl Round<'_> {
             Standing::At(partition, place) => (partition, place),
         };
         match &step.state {
-            StepState::Intended(intent) => {
-                // What this executor has just recorded it has not asked for yet; what was recorded before a restart may have
-                // been asked for and not show yet.
-                let is_clear = intent.at >= self.sight.since || self.is_settled(self.sight.since);
-                self.watch_asked(step, partition, place, is_clear);
-            }
-            StepState::Unknown(_) => self.watch_asked(step, partition, place, self.is_settled(step.since)),
+            // What this executor has just recorded it has not asked for yet.
+            StepState::Intended(intent) if intent.at >= self.sight.since => self.watch_asked(step, partition, place, None),
+            // What was recorded before a restart may have been asked for and not show yet.
+            StepState::Intended(_) => self.watch_asked(step, partition, place, Some(self.sight.since)),
+            StepState::Unknown(_) => self.watch_asked(step, partition, place, Some(step.since)),
             StepState::Issued(_) => self.watch_issued(step, partition, place),
             StepState::Reverting(intent) => self.watch_reverting(step, intent, partition, place),
             _ => {}
@@ -37,23 +35,30 @@ impl Round<'_> {
         }
     }
 
-    /// It may or may not have been asked for: only what Kafka shows will tell.
-    fn watch_asked(&mut self, step: &Step, partition: &Partition, place: Place, is_clear: bool) {
+    /// It may or may not have been asked for, last at `asked_at`: only what Kafka shows will tell. Asking again for the same is
+    /// harmless, so it may be done soon; who gives it up must be sure that it does not come about later, unwatched.
+    fn watch_asked(&mut self, step: &Step, partition: &Partition, place: Place, asked_at: Option<Timestamp>) {
+        let is_clear = asked_at.is_none_or(|at| self.is_settled(at));
+        let is_lost = asked_at.is_none_or(|at| self.has_lasted(at, self.limits.late_milliseconds));
         match place {
             Place::Done | Place::Reached | Place::Pending => self.record(step, StepOutcome::Issued { found: true }),
             Place::Foreign => self.watch_foreign(step, partition),
             Place::Elsewhere => self.watch_elsewhere(step, partition),
             Place::Before if !is_clear => self.goes_on = true,
+            Place::Before if matches!(self.activity, Activity::Cancelling(_)) && !is_lost => self.goes_on = true,
             Place::Before if matches!(self.activity, Activity::Cancelling(_)) => {
                 self.skip(step, reason::TASK_CANCELLED, "cancelled before Kafka took it");
             }
-            Place::Before => match gate(self.task, step, self.sight.cluster, self.sight.free_bytes) {
-                Verdict::Go => self.ask(step),
-                Verdict::Wait { reason_code, detail, .. } => {
-                    self.record(step, StepOutcome::AttemptFailed { reason_code: reason_code.into(), detail });
+            Place::Before => {
+                match gate(self.task, step, self.sight.cluster, |broker| self.sight.free_bytes.get(&broker).copied()) {
+                    Verdict::Go => self.ask(step),
+                    Verdict::Wait { .. } if !is_lost => self.goes_on = true,
+                    Verdict::Wait { reason_code, detail, .. } => {
+                        self.record(step, StepOutcome::AttemptFailed { reason_code: reason_code.into(), detail });
+                    }
+                    Verdict::Done | Verdict::Void { .. } => self.goes_on = true,
                 }
-                Verdict::Done | Verdict::Void { .. } => self.goes_on = true,
-            },
+            }
         }
     }
 
@@ -119,7 +124,8 @@ impl Round<'_> {
             }
             Some(_) => self.end_wait(step),
             None => {
-                let since = grown.map_or(step.since, |grown| grown.max(step.since));
+                // What grew before this executor began to look it cannot know.
+                let since = grown.unwrap_or(self.sight.since).max(step.since);
                 self.goes_on = true;
                 if self.has_lasted(since, self.limits.stall_seconds.saturating_mul(1_000)) {
                     self.record(step, StepOutcome::Stalled { seconds: self.limits.stall_seconds });
@@ -143,7 +149,8 @@ impl Round<'_> {
             self.goes_on = true;
         } else if partition.replicas == *restore {
             match self.leader_to_restore(intent, partition) {
-                Some(_) if step.waiting.is_none() => {
+                // The lead is given up for what keeps it away only after the stall time.
+                Some(_) if step.waiting.as_ref().is_none_or(|waiting| waiting.reason_code != reason::STALLED) => {
                     self.watch_progress(step);
                     self.effects.push(Effect::RestoreLeader { step: index, at });
                 }
@@ -156,6 +163,8 @@ impl Round<'_> {
             // It had finished before it could be cancelled.
             let (replicas, in_sync, leader) = (partition.replicas.clone(), partition.in_sync.clone(), partition.leader);
             self.record(step, StepOutcome::Succeeded { replicas, in_sync, leader });
+        } else if place == Place::Reached {
+            self.watch_progress(step);
         } else {
             self.watch_elsewhere(step, partition);
         }

@@ -30,12 +30,15 @@ impl Front {
         let services = Arc::new(OnceLock::<Router>::new());
         let mut always = Routes::builder();
         always.add_service(health.service());
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(ballast_proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .map_err(|error| Failure::new(Reason::Internal, format!("reflection cannot be set up: {error}")))?;
-        always.add_service(reflection);
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(ballast_proto::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let refused = |error| Failure::new(Reason::Internal, format!("reflection cannot be set up: {error}"));
+        // Many clients still speak the older version only.
+        always.add_service(reflection().build_v1().map_err(refused)?);
+        always.add_service(reflection().build_v1alpha().map_err(refused)?);
         let standing = services.clone();
         let router = always.routes().into_axum_router().fallback(move |request: Request| answer(standing.clone(), request));
         let (stop, mut stopped) = watch::channel(false);

@@ -1,10 +1,10 @@
 //! Decides limits anew with each sample, and at once when steps come or go, the maximum changes or the cluster is frozen. Must not
 //! write to brokers: what it records is carried out by the ramp.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ballast_cluster::{BrokerId, Timestamp};
-use ballast_throttle::{Decision, Rate, State, ThrottleEvent, adjust};
+use ballast_throttle::{Decision, ListEntry, Rate, State, ThrottleEvent, adjust};
 
 use super::{Governor, Grounds, LAG_MILLISECONDS, Reading};
 use crate::config::milliseconds;
@@ -113,11 +113,8 @@ impl Governor {
             .collect();
         let lists = self.actuator.lists(confirmed.iter().map(|entry| entry.topic.clone())).await;
         let is_missing = |topic: &str, entry| matches!(lists.get(topic), Some(Ok(list)) if !list.has(entry));
-        let missing: BTreeSet<_> = confirmed.into_iter().filter(|entry| is_missing(&entry.topic, entry)).collect();
-        let failures: BTreeMap<_, _> = self.actuator.append_entries(&missing).await;
-        if let Some(error) = failures.into_values().next() {
-            self.hands.last_error = Some(error.to_string());
-        }
+        let missing: Vec<ListEntry> = confirmed.into_iter().filter(|entry| is_missing(&entry.topic, entry)).cloned().collect();
+        self.write_entries(&missing.iter().collect()).await;
     }
 }
 

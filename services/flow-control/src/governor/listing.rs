@@ -45,10 +45,7 @@ impl Governor {
         }
         let entries: Vec<ListEntry> = self.entries_of(steps);
         let missing = entries.iter().filter(|entry| matches!(lists.get(&entry.topic), Some(Ok(list)) if !list.has(entry)));
-        for (topic, error) in self.actuator.append_entries(&missing.collect()).await {
-            tracing::warn!(cluster = self.recorder.cluster, topic, %error, "a throttle list could not be set");
-            self.hands.last_error = Some(error.to_string());
-        }
+        self.write_entries(&missing.collect()).await;
         Ok(self.read_back(steps).await)
     }
 

@@ -30,7 +30,9 @@ impl Governor {
                 Some(Reading::Free) => self.last_written(broker).unwrap_or(limit.from.bytes_per_second),
                 _ => continue,
             };
-            if readings[&broker] == Reading::Ours(limit.to.bytes_per_second) && wanted == limit.to {
+            // What another process wrote may show a value that is about to change: only what this one wrote is believed.
+            let is_shown = readings[&broker] == Reading::Ours(limit.to.bytes_per_second);
+            if is_shown && wanted == limit.to && self.hands.written_at.contains_key(&broker) {
                 events.push(throttle(ThrottleEvent::RateConfirmed { broker, rate: limit.to }));
             } else if is_leap(limit, present, wanted) {
                 let from = Rate::new(present);
@@ -43,7 +45,7 @@ impl Governor {
         }
         // Recorded first: after a crash the log explains whatever the brokers show.
         if !events.is_empty() {
-            self.recorder.record(events).await?;
+            self.recorder.record_closing(events).await?;
         }
         if !writes.is_empty() {
             self.write_limits(&writes, now).await;

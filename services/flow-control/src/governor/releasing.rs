@@ -109,14 +109,22 @@ impl Governor {
         let lists = self.actuator.lists(entries.iter().map(|entry| entry.topic.clone())).await;
         let is_shown = |entry: &&&ListEntry| !matches!(lists.get(&entry.topic), Some(Ok(list)) if !list.has(entry));
         let shown: BTreeSet<&ListEntry> = entries.iter().filter(is_shown).copied().collect();
-        let failed = self.actuator.subtract_entries(&shown).await;
+        let mut failed = self.actuator.subtract_entries(&shown).await;
+        // An unanswered one that arrives when the list is gone leaves an empty one behind.
+        let until = self.now().plus_milliseconds(milliseconds(self.config.late_write));
+        for (topic, _) in failed.extract_if(.., |_, error| error.is_unknown()) {
+            self.hands.late_lists_until.insert(topic, until);
+        }
         self.recorder.clock.sleep(SETTLING).await;
         if let Some(error) = failed.values().next() {
             self.hands.last_error = Some(error.to_string());
         }
         let shown = self.still_listed(&entries).await;
-        let is_left =
-            |entries: &[ListEntry]| entries.iter().any(|entry| failed.contains_key(&entry.topic) || shown.contains(entry));
+        let (late, now) = (&self.hands.late_lists_until, self.now());
+        let is_late = |topic: &String| late.get(topic).is_some_and(|until| *until > now);
+        let is_entry_left =
+            |entry: &ListEntry| failed.contains_key(&entry.topic) || shown.contains(entry) || is_late(&entry.topic);
+        let is_left = |entries: &[ListEntry]| entries.iter().any(is_entry_left);
         let (left, done): (Vec<_>, Vec<_>) = over.iter().partition(|(_, entries)| is_left(entries));
         let released = |key: &StepKey| (Event::Throttle(ThrottleEvent::ListReleased { step: key.clone() }), cause(key));
         let events: Vec<Caused> = done.iter().map(|(key, _)| released(key)).collect();
@@ -208,7 +216,7 @@ impl Governor {
         if let Some(error) = failed.values().next() {
             self.hands.last_error = Some(error.to_string());
         }
-        brokers.iter().filter(|broker| !failed.contains_key(broker)).copied().collect()
+        brokers.iter().filter(|broker| !failed.contains_key(broker) && !self.is_late(**broker)).copied().collect()
     }
 
     /// Deletes what is ours on live brokers and looks until it is gone, or for as long as configured.
@@ -224,12 +232,15 @@ impl Governor {
                 readings.get(broker) == Some(&Reading::Free) && (!is_first || self.is_settled(*broker, self.now()))
             };
             let (gone, rest): (Vec<BrokerId>, Vec<BrokerId>) = left.into_iter().partition(is_free);
-            free.extend(gone);
+            // What may still arrive is looked for again at the next try.
+            free.extend(gone.into_iter().filter(|broker| !self.is_late(*broker)));
             left = rest;
             left.retain(|broker| matches!(readings.get(broker), Some(Reading::Ours(_) | Reading::Free)));
             if is_first {
                 for (broker, error) in self.actuator.delete_limits(&left).await {
-                    tracing::warn!(cluster = self.recorder.cluster, %broker, %error, "a limit could not be deleted");
+                    if !error.is_unknown() {
+                        tracing::warn!(cluster = self.recorder.cluster, %broker, %error, "a limit could not be deleted");
+                    }
                     self.hands.last_error = Some(error.to_string());
                 }
                 is_first = false;

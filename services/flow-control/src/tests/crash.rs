@@ -94,7 +94,7 @@ async fn dies_at(death: u64, is_taken: bool) -> bool {
         has_died = true;
         world.restart(&log);
     }
-    world.pass(12).await;
+    world.pass(40).await;
     assert!(
         world.is_clean().await,
         "death {death}, taken {is_taken}: {:?} {:#?}",

@@ -1,9 +1,10 @@
 //! Performs deeds on Kafka, in one call per kind, and records what came of them. Must not know why they are due.
 
 use ballast_cluster::{BrokerId, TopicPartition};
+use ballast_events::StreamName;
 use ballast_kafka::{Batch, ErrorCode, KafkaError};
 use ballast_rpc::Failure;
-use ballast_task::{Effect, Event, StepEvent, StepOutcome, reason};
+use ballast_task::{Effect, Event, Step, StepEvent, StepOutcome, StepState, Task, reason};
 
 use super::Executor;
 use crate::recorder::Taken;
@@ -60,11 +61,21 @@ impl Executor {
             .into_iter()
             .map(|(asked, outcome)| Event::Step(StepEvent { task: id.into(), step: asked.step, attempt: asked.attempt, outcome }))
             .collect();
-        if self.recorder.record(record, task_version, &events).await? == Taken::OutOfDate {
-            // A command came between: what was asked for will be found by looking.
-            tracing::info!(task = id, "answers of Kafka were not recorded: the task changed meanwhile");
-        }
+        self.record_answers(record, task_version, events).await?;
         Ok(true)
+    }
+
+    /// Records what came of deeds, also when a command came between: forgotten, a step that Kafka may have would look as if it had
+    /// never been asked for.
+    async fn record_answers(&self, record: &TaskRecord, task_version: u64, mut events: Vec<Event>) -> Result<(), Failure> {
+        let (mut record, mut task_version) = (record.clone(), task_version);
+        while !events.is_empty() && self.recorder.record(&record, task_version, &events).await? == Taken::OutOfDate {
+            let view = self.projection.fresh().await?;
+            record = view.task(&record.task.id)?.clone();
+            task_version = view.version(&StreamName::task(&record.task.id));
+            events.retain(|event| waits_for_answer(&record.task, event));
+        }
+        Ok(())
     }
 
     fn answers(
@@ -91,6 +102,13 @@ impl Executor {
         }
         outcomes
     }
+}
+
+/// Whether the step of `event` is where it was when Kafka was asked.
+fn waits_for_answer(task: &Task, event: &Event) -> bool {
+    let Event::Step(event) = event else { return false };
+    let is_asked = |step: &Step| matches!(step.state, StepState::Intended(_) | StepState::Unknown(_));
+    task.step(event.step).is_some_and(|step| step.attempt == event.attempt && is_asked(step))
 }
 
 fn sort(due: Vec<Effect>) -> Deeds {
