@@ -77,10 +77,22 @@ impl Observer {
             .map(|broker| ConfigResource::Broker(*broker))
             .chain(topics.iter().map(|topic| ConfigResource::Topic((*topic).to_owned())));
         for resource in resources {
-            let answers =
-                self.admin.describe_configs(std::slice::from_ref(&resource), &THROTTLE_KEYS).await.expect("configs are answered");
+            let answers = match self.admin.describe_configs(std::slice::from_ref(&resource), &THROTTLE_KEYS).await {
+                Ok(answers) => answers,
+                // A broker that has just started may be listed before it takes connections.
+                Err(error) => {
+                    found.push(format!("{resource:?} cannot be asked: {error}"));
+                    continue;
+                }
+            };
             for (_, entries) in answers {
-                let entries = entries.unwrap_or_else(|error| panic!("configs of {resource:?}: {error}"));
+                let entries = match entries {
+                    Ok(entries) => entries,
+                    Err(error) => {
+                        found.push(format!("{resource:?} cannot be asked: {error}"));
+                        continue;
+                    }
+                };
                 let dynamic = |source| {
                     matches!(
                         source,
@@ -121,6 +133,10 @@ impl Observer {
     pub async fn expect_alive(&self, broker: BrokerId, alive: bool) {
         eventually(&format!("broker {broker} alive: {alive}"), Duration::from_secs(60), || async {
             let metadata = self.admin.metadata(None, Some(&[])).await.ok()?;
+            if alive {
+                // It may be listed before it takes connections.
+                self.admin.describe_log_dirs(broker).await.ok()?;
+            }
             (metadata.brokers.iter().any(|it| it.id == broker) == alive).then_some(())
         })
         .await;

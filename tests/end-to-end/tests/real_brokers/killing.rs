@@ -14,7 +14,7 @@ const KILLS: u64 = 10;
 pub async fn ten_times(bench: Arc<Bench>) {
     let small: [&[i32]; 8] = [&[6, 1, 2], &[1, 6, 4], &[3, 6, 2], &[6, 5, 4], &[5, 6, 1], &[6, 3, 4], &[2, 6, 3], &[4, 6, 5]];
     let mut partitions: Vec<(&[i32], u64)> = small.iter().map(|list| (*list, 10 * SMALL_BYTES)).collect();
-    partitions.extend([(&[6, 1, 4][..], LARGE_BYTES / 2), (&[1, 2, 6][..], LARGE_BYTES / 2)]);
+    partitions.extend([(&[6, 1, 4][..], LARGE_BYTES), (&[1, 2, 6][..], LARGE_BYTES)]);
     bench.topic(TOPIC, &partitions).await;
     let mut center = bench.control_center().await;
     bench.wait_for_sizes(&center, TOPIC).await;
