@@ -1,4 +1,4 @@
-//! Which candidates become alternatives: the first always, the others when they trade something for something.
+//! Which candidates become alternatives: those that no other makes pointless, in the order of the goal's policy.
 //! Must not know how candidates were found.
 
 use crate::bounds;
@@ -41,25 +41,32 @@ impl Standing {
     }
 }
 
-pub(crate) fn outcome(model: &Model<'_>, candidates: Vec<Candidate>) -> Outcome {
-    let mut shown: Vec<(Standing, Alternative)> = Vec::new();
-    let mut first: Option<Schedule> = None;
-    for candidate in candidates {
-        let schedule = schedule(model, &candidate.placement);
-        let alternative = report::alternative(model, candidate.label, candidate.why, &schedule);
-        let standing = Standing::of(model, &schedule, &alternative);
-        let is_first = first.is_none();
-        let adds = !alternative.moves.is_empty() && shown.iter().all(|(other, _)| standing.is_apart_from(other));
-        if is_first || adds {
-            shown.push((standing, alternative));
-        }
-        let has_moves = !schedule.order.is_empty();
-        first.get_or_insert(schedule);
-        if is_first && !has_moves {
-            break;
+/// A candidate in its order, told in the contract's words.
+struct Told {
+    schedule: Schedule,
+    alternative: Alternative,
+    standing: Standing,
+}
+
+fn tell(model: &Model<'_>, candidate: Candidate) -> Told {
+    let schedule = schedule(model, candidate.placement);
+    let alternative = report::alternative(model, candidate.label, candidate.why, &schedule);
+    let standing = Standing::of(model, &schedule, &alternative);
+    Told { schedule, alternative, standing }
+}
+
+pub(crate) fn outcome(model: &Model<'_>, mut candidates: Vec<Candidate>) -> Outcome {
+    // The first is what the goal wants most: it is shown whatever the others are.
+    let first = tell(model, candidates.remove(0));
+    let mut shown: Vec<(Standing, Alternative)> = vec![(first.standing, first.alternative)];
+    if !first.schedule.order.is_empty() {
+        for candidate in candidates {
+            let Told { alternative, standing, .. } = tell(model, candidate);
+            if !alternative.moves.is_empty() && shown.iter().all(|(other, _)| standing.is_apart_from(other)) {
+                shown.push((standing, alternative));
+            }
         }
     }
-    let first = first.expect("every goal gives at least one candidate");
     let mut alternatives: Vec<Alternative> = shown.into_iter().map(|(_, alternative)| alternative).collect();
     if let [only] = alternatives.as_mut_slice() {
         only.label = Label::Only;
@@ -67,5 +74,5 @@ pub(crate) fn outcome(model: &Model<'_>, candidates: Vec<Candidate>) -> Outcome 
             only.why = "Nothing to do, or nothing that can be done.".to_owned();
         }
     }
-    Outcome { bounds: bounds::bounds(model, &first, &alternatives[0]), alternatives }
+    Outcome { bounds: bounds::bounds(model, &first.schedule, &alternatives[0]), alternatives }
 }

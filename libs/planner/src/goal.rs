@@ -4,7 +4,7 @@ use ballast_cluster::{BrokerId, TopicPartition};
 
 /// Candidate moves that the search may look at per second of a time budget: the constant that turns time into a number, so
 /// that the same budget gives the same plan on every machine.
-pub const EVALUATIONS_PER_SECOND: u64 = 5_000_000;
+pub const EVALUATIONS_PER_SECOND: u64 = 100_000_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum GoalKind {

@@ -4,10 +4,11 @@ mod demote;
 mod repair;
 mod targets;
 
+use crate::band::Edges;
 use crate::model::Model;
 use crate::placement::Placement;
 use crate::schedule::schedule;
-use crate::search::{Descent, Scope};
+use crate::search::{Descent, Scope, Steps};
 use crate::{GoalKind, Label};
 
 pub(crate) use repair::{Needs, must_leave};
@@ -36,7 +37,7 @@ pub(crate) fn candidates(model: &Model<'_>) -> Vec<Candidate> {
         GoalKind::Evacuate | GoalKind::Drain => empty_brokers(model),
         GoalKind::Demote => {
             let why = "Leadership leaves the named brokers, which become the last choice of every list they are in.";
-            vec![Candidate::new(Label::BestBalance, why, settle(model, demote::demote))]
+            vec![Candidate::new(Label::BestBalance, why, demoted(model))]
         }
         GoalKind::Expand => expand(model),
         GoalKind::Topic => {
@@ -46,56 +47,116 @@ pub(crate) fn candidates(model: &Model<'_>) -> Vec<Candidate> {
     }
 }
 
+fn demoted(model: &Model<'_>) -> Placement {
+    let mut again = |model: &Model<'_>, mut placement: Placement| {
+        demote::demote(model, &mut placement);
+        placement
+    };
+    let first = again(model, Placement::present(model));
+    settle(model, first, &mut again)
+}
+
 fn rebalance(model: &Model<'_>) -> Vec<Candidate> {
     let mut cheapest = Placement::present(model);
     repair::repair(model, &mut cheapest, &Needs::of(model));
     let mut budget = evaluations(model);
-    let mut knee = None;
-    let full = settle(model, |model, placement| {
-        repair::repair(model, placement, &Needs::of(model));
-        let mut descent = Descent::new(model, placement, Scope::rebalance(model, placement), &mut budget);
-        descent.run();
-        let steps = descent.into_steps();
-        if knee.is_none() {
-            knee = Some(steps.knee(model, placement));
-        }
-        steps.apply(model, placement);
+    let scope = Scope::rebalance(model, &cheapest);
+    let (placement, steps) = descend(model, cheapest.clone(), &scope, &mut budget);
+    let full = settle(model, placement, &mut |model, placement| {
+        let mut placement = placement;
+        repair::repair(model, &mut placement, &Needs::of(model));
+        let scope = Scope::rebalance(model, &placement);
+        descend(model, placement, &scope, &mut budget).0
     });
     let mut found = Vec::new();
+    if let Some(knee) = part(model, &cheapest, &scope, &steps, Steps::knee) {
+        found.push(Candidate::new(Label::Knee, "Brings nearly all brokers inside the band for much fewer bytes than all.", knee));
+    }
     let (label, why) = match model.limits.bytes_max {
         Some(_) => (Label::ByteCap, "Comes as near to the band as the cap on copied bytes allows."),
         None => (Label::BestBalance, "Repairs every hard violation and brings as many brokers inside the band as can be."),
     };
     found.push(Candidate::new(label, why, full));
+    let half = |steps: &Steps| Some(steps.within(0.5));
+    if let (None, Some(half)) = (model.limits.bytes_max, part(model, &cheapest, &scope, &steps, half)) {
+        found.push(Candidate::new(Label::ByteCap, "What half of the bytes buy when the best pay first.", half));
+    }
     let why = "Repairs what breaks a hard rule and copies nothing else.";
     found.push(Candidate::new(Label::Cheapest, why, cheapest));
-    if let Some(Some(knee)) = knee {
-        found.push(Candidate::new(
-            Label::Knee,
-            "Where a further byte copied starts to buy less balance than the bytes before it.",
-            knee,
-        ));
-    }
+    found.push(Candidate::new(Label::LeadershipOnly, "Copies nothing: only leadership moves.", leadership_only(model)));
+    found
+}
+
+fn leadership_only(model: &Model<'_>) -> Placement {
     let mut leaders = Placement::present(model);
     repair::elect(model, &mut leaders);
     // Its own share, so that a plan that spends the budget does not leave it without any.
     let mut budget = evaluations(model) / 10;
-    let mut descent = Descent::new(model, &leaders, Scope::leadership(model, |_| true), &mut budget);
-    descent.run();
-    descent.into_steps().apply(model, &mut leaders);
-    found.push(Candidate::new(Label::LeadershipOnly, "Copies nothing: only leadership moves.", leaders));
-    found
+    descend(model, leaders, &Scope::leadership(model, |_| true), &mut budget).0
+}
+
+/// Descends group after group and takes back what was not needed. Gives the steps of each group as well.
+fn descend(model: &Model<'_>, start: Placement, scope: &Scope, budget: &mut u64) -> (Placement, Vec<Steps>) {
+    let edges = Edges::of(model, &start.load);
+    let mut placement = start;
+    let mut all = Vec::new();
+    for group in 0..model.group_names.len() as u32 {
+        let mut descent = Descent::new(model, placement, &edges, scope, group, budget);
+        descent.run();
+        let (reached, steps) = descent.finish();
+        placement = reached;
+        all.push(steps);
+    }
+    (tidied(model, placement, &edges, scope), all)
+}
+
+/// A part of the steps of each group, and what that part did not need taken back; `None` where it is none or all of them.
+fn part(
+    model: &Model<'_>,
+    start: &Placement,
+    scope: &Scope,
+    steps: &[Steps],
+    choose: impl Fn(&Steps) -> Option<usize>,
+) -> Option<Placement> {
+    let counts: Vec<usize> = steps.iter().map(|steps| choose(steps).unwrap_or(steps.len())).collect();
+    if counts.iter().zip(steps).all(|(&count, steps)| count == steps.len()) || counts.iter().all(|&count| count == 0) {
+        return None;
+    }
+    let mut placement = start.clone();
+    for (steps, &count) in steps.iter().zip(&counts) {
+        steps.replay(model, &mut placement, count);
+    }
+    Some(tidied(model, placement, &Edges::of(model, &start.load), scope))
+}
+
+fn tidied(model: &Model<'_>, mut placement: Placement, edges: &Edges, scope: &Scope) -> Placement {
+    for group in 0..model.group_names.len() as u32 {
+        let mut budget = u64::MAX;
+        let mut descent = Descent::new(model, placement, edges, scope, group, &mut budget);
+        descent.return_home();
+        placement = descent.finish().0;
+    }
+    for partition in placement.changed(model) {
+        // Replicas that only changed places among themselves did not move at all.
+        let (was, is) = (model.list(partition), placement.list(model, partition));
+        if was != is && is.iter().all(|broker| was.contains(broker)) {
+            placement.put(model, partition, was, placement.leader[partition]);
+        }
+    }
+    placement
 }
 
 fn empty_brokers(model: &Model<'_>) -> Vec<Candidate> {
     let needs = Needs::of(model);
-    let cheapest = settle(model, |model, placement| repair::repair(model, placement, &needs));
-    let mut balanced = cheapest.clone();
+    let mut mend = |model: &Model<'_>, mut placement: Placement| {
+        repair::repair(model, &mut placement, &needs);
+        placement
+    };
+    let cheapest = mend(model, Placement::present(model));
+    let cheapest = settle(model, cheapest, &mut mend);
     let mut budget = evaluations(model);
     let scope = Scope::leadership(model, |partition| cheapest.is_changed(model, partition));
-    let mut descent = Descent::new(model, &cheapest, scope, &mut budget);
-    descent.run();
-    descent.into_steps().apply(model, &mut balanced);
+    let balanced = descend(model, cheapest.clone(), &scope, &mut budget).0;
     let mut leaders = Placement::present(model);
     repair::lead_elsewhere(model, &mut leaders);
     let (cheap, quick) = match model.goal.kind {
@@ -121,51 +182,50 @@ fn empty_brokers(model: &Model<'_>) -> Vec<Candidate> {
 
 fn expand(model: &Model<'_>) -> Vec<Candidate> {
     let mut budget = evaluations(model);
-    let mut knee = None;
-    let full = settle(model, |model, placement| {
-        let mut descent = Descent::new(model, placement, Scope::expand(model, placement), &mut budget);
-        descent.run();
-        let steps = descent.into_steps();
-        if knee.is_none() {
-            knee = Some(steps.knee(model, placement));
-        }
-        steps.apply(model, placement);
+    let start = Placement::present(model);
+    let scope = Scope::expand(model, &start);
+    let (placement, steps) = descend(model, start.clone(), &scope, &mut budget);
+    let full = settle(model, placement, &mut |model, placement| {
+        let scope = Scope::expand(model, &placement);
+        descend(model, placement, &scope, &mut budget).0
     });
     let mut found = vec![Candidate::new(Label::BestBalance, "Fills the named brokers until they are inside the band.", full)];
-    if let Some(Some(knee)) = knee {
-        found.push(Candidate::new(
-            Label::Knee,
-            "Where a further byte copied starts to buy less balance than the bytes before it.",
-            knee,
-        ));
+    let half = |steps: &Steps| Some(steps.within(0.5));
+    if let Some(half) = part(model, &start, &scope, &steps, half) {
+        found.push(Candidate::new(Label::ByteCap, "What half of the bytes buy when the best pay first.", half));
     }
     found
 }
 
 /// Plans on the result of planning until that plans nothing more, so that a second planning of a settled cluster is empty.
-fn settle(model: &Model<'_>, mut round: impl FnMut(&Model<'_>, &mut Placement)) -> Placement {
-    let mut settled = Placement::present(model);
-    round(model, &mut settled);
+fn settle(model: &Model<'_>, first: Placement, again: &mut dyn FnMut(&Model<'_>, Placement) -> Placement) -> Placement {
+    let mut settled = first;
     // Caps are for one plan: a further one may spend them again.
     for _ in 1..if model.is_capped() { 1 } else { ROUNDS_MAX } {
         let seen = model.rebased(&settled);
-        let mut next = Placement::present(&seen);
-        round(&seen, &mut next);
+        let next = again(&seen, Placement::present(&seen));
         let changed = next.changed(&seen);
         for &partition in &changed {
             let target = next.target(&seen, partition);
             settled.put(model, partition, &target, next.leader[partition]);
         }
         if changed.is_empty() {
-            // What cannot be started in any order is not part of the plan: settle without it.
-            let startable = schedule(model, &settled);
-            if startable.order.len() == settled.changed(model).len() {
+            // Settle without what cannot be started.
+            let entries = settled.changed(model).len();
+            let (startable, started) = startable(model, settled);
+            settled = startable;
+            if started == entries {
                 break;
             }
-            settled = startable.placement;
         }
     }
     settled
+}
+
+/// What cannot be started in any order is not part of the plan. Gives the number of entries that can as well.
+fn startable(model: &Model<'_>, wanted: Placement) -> (Placement, usize) {
+    let schedule = schedule(model, wanted);
+    (schedule.placement, schedule.order.len())
 }
 
 fn evaluations(model: &Model<'_>) -> u64 {

@@ -201,7 +201,7 @@ impl Mender<'_> {
 
     /// Puts the broker on which it weighs least into `list[at]`.
     fn fill(&self, placement: &Placement, partition: usize, list: &mut [u32], at: usize, strictness: Strictness) -> bool {
-        let load = self.model.partitions[partition].follows;
+        let load = self.model.partitions[partition].follows();
         match self.best_place(placement, partition, list, at, &load, strictness) {
             Some((_, broker)) => {
                 list[at] = broker;
@@ -265,7 +265,7 @@ impl Mender<'_> {
                 if model.list(partition).contains(&broker) {
                     continue;
                 }
-                let load = *model.partitions[partition].role(leader == broker);
+                let load = model.partitions[partition].role(leader == broker);
                 let Some((rise, other)) = self.best_place(placement, partition, &list, at, &load, Strictness::Full) else {
                     continue;
                 };

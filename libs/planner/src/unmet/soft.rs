@@ -9,7 +9,7 @@ use crate::placement::Placement;
 use crate::{Resource, Unmet, UnmetGoal};
 
 pub(super) fn unmet(model: &Model<'_>, after: &Placement) -> Vec<Unmet> {
-    let edges = Edges::new(model, after);
+    let edges = Edges::of(model, &after.load);
     let mut found = Vec::new();
     outside_band(model, after, &edges, &mut found);
     uneven_counts(model, after, &mut found);
