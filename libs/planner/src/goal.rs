@@ -119,6 +119,8 @@ pub struct Limits {
     pub leader_moves_max: Option<u64>,
     /// Most candidate moves that the search may look at; `None` is ten seconds' worth.
     pub evaluations_max: Option<u64>,
+    /// Threads that look for changes; the plan is the same whatever their number.
+    pub threads: usize,
 }
 
 impl Default for Limits {
@@ -132,6 +134,7 @@ impl Default for Limits {
             moves_max: None,
             leader_moves_max: None,
             evaluations_max: None,
+            threads: 2,
         }
     }
 }

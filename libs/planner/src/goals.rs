@@ -101,7 +101,7 @@ fn descend(model: &Model<'_>, start: Placement, scope: &Scope, budget: &mut u64)
     let mut placement = start;
     let mut all = Vec::new();
     for group in 0..model.group_names.len() as u32 {
-        let mut descent = Descent::new(model, placement, &edges, scope, group, budget);
+        let mut descent = Descent::new(model, placement, &edges, scope, group, budget, model.limits.threads);
         descent.run();
         let (reached, steps) = descent.finish();
         placement = reached;
@@ -132,7 +132,7 @@ fn part(
 fn tidied(model: &Model<'_>, mut placement: Placement, edges: &Edges, scope: &Scope) -> Placement {
     for group in 0..model.group_names.len() as u32 {
         let mut budget = u64::MAX;
-        let mut descent = Descent::new(model, placement, edges, scope, group, &mut budget);
+        let mut descent = Descent::new(model, placement, edges, scope, group, &mut budget, 1);
         descent.return_home();
         placement = descent.finish().0;
     }

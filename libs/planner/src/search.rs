@@ -24,6 +24,8 @@ pub(crate) use steps::Steps;
 const GAIN_MIN: f64 = 1e-9;
 /// Brokers are worked on in the order of what their best change is worth; one goes on until the next is worth this much more.
 const TURN_SHARE: f64 = 0.7;
+/// Most brokers looked at before anything is changed.
+const AT_ONCE_MAX: usize = 16;
 
 pub(crate) struct Descent<'a> {
     model: &'a Model<'a>,
@@ -42,6 +44,7 @@ pub(crate) struct Descent<'a> {
     /// Members outside the band.
     outside: u32,
     extremes: others::Extremes,
+    threads: usize,
     /// Turns samples round.
     cursor: usize,
 }
@@ -51,6 +54,20 @@ pub(crate) struct Descent<'a> {
 enum Side {
     Over,
     Under,
+}
+
+/// What one look at a broker showed.
+struct Look<T> {
+    found: Vec<T>,
+    /// Brokers that were weighed as the other end.
+    others: Vec<u32>,
+    evaluations: usize,
+}
+
+impl<T> Default for Look<T> {
+    fn default() -> Self {
+        Look { found: Vec::new(), others: Vec::new(), evaluations: 1 }
+    }
 }
 
 /// A broker in the queue, with what its best change was worth when last looked at.
@@ -82,6 +99,7 @@ impl<'a> Descent<'a> {
         scope: &'a Scope,
         group: u32,
         evaluations: &'a mut u64,
+        threads: usize,
     ) -> Self {
         let cells = cells(model, edges, &placement.load);
         let penalty: Vec<f64> = cells.iter().map(Cell::penalty).collect();
@@ -105,6 +123,7 @@ impl<'a> Descent<'a> {
             charge,
             steps,
             outside,
+            threads,
             cursor: 0,
         }
     }
@@ -129,27 +148,62 @@ impl<'a> Descent<'a> {
         (self.placement, self.steps)
     }
 
-    /// Works on whichever broker has the change worth most per byte: out of full ones first, since each such move may fill an
+    /// Works on whichever brokers have the change worth most per byte: out of full ones first, since each such move may fill an
     /// empty one as well.
     fn move_all(&mut self, side: Side) {
         let outside = self.members.iter().filter(|&&broker| self.penalty[broker as usize] > 0.0);
         let mut queue: BinaryHeap<Turn> = outside.map(|&broker| Turn { worth: f64::INFINITY, broker }).collect();
-        while let Some(Turn { worth, broker }) = queue.pop() {
-            if self.penalty[broker as usize] <= 0.0 {
-                continue;
+        while !queue.is_empty() && !self.is_spent() {
+            let mut turns: Vec<Turn> = Vec::new();
+            while turns.len() < self.at_once() {
+                let Some(turn) = queue.pop() else { break };
+                // Nobody is worked on before everybody was looked at.
+                if turns.first().is_some_and(|first| first.worth.is_finite() != turn.worth.is_finite()) {
+                    queue.push(turn);
+                    break;
+                }
+                if self.penalty[turn.broker as usize] > 0.0 {
+                    turns.push(turn);
+                }
             }
-            if self.is_spent() {
-                return;
-            }
+            let brokers: Vec<u32> = turns.iter().map(|turn| turn.broker).collect();
             let next = queue.peek().map_or(0.0, |turn| turn.worth);
-            let floor = if worth.is_finite() && next.is_finite() { (next * TURN_SHARE).max(f64::MIN_POSITIVE) } else { worth };
-            let floor = if queue.is_empty() { f64::MIN_POSITIVE } else { floor };
-            let left = self.relieve(broker, side, floor);
-            if left > 0.0 {
-                // What was made changed what is left: look again in its own turn.
-                queue.push(Turn { worth: if left.is_finite() { left } else { worth }, broker });
+            let looks = self.look_at(&brokers, |descent, broker| descent.moves(broker, side));
+            for (turn, look) in turns.into_iter().zip(looks) {
+                let floor = if turn.worth.is_finite() { (next * TURN_SHARE).max(f64::MIN_POSITIVE) } else { f64::INFINITY };
+                let left = self.relieve(turn.broker, look, floor);
+                if left > 0.0 {
+                    // What was made changed what is left: look again in its own turn.
+                    queue.push(Turn { worth: if left.is_finite() { left } else { turn.worth }, broker: turn.broker });
+                }
             }
         }
+    }
+
+    /// Brokers looked at before anything is changed: the same number whatever the threads, so that the result is the same.
+    fn at_once(&self) -> usize {
+        (self.members.len() / 12).clamp(1, AT_ONCE_MAX)
+    }
+
+    /// Looks at several brokers, on as many threads as there are.
+    fn look_at<T: Send>(&mut self, brokers: &[u32], look: impl Fn(&Self, u32) -> Look<T> + Sync) -> Vec<Look<T>> {
+        self.refresh_extremes(brokers.len());
+        let descent = &*self;
+        let each = |brokers: &[u32]| brokers.iter().map(|&broker| look(descent, broker)).collect::<Vec<_>>();
+        let share = brokers.len().div_ceil(self.threads).max(1);
+        let looks = std::thread::scope(|scope| {
+            let mut parts = brokers.chunks(share);
+            let own = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts.map(|part| scope.spawn(|| each(part))).collect();
+            let mut looks = each(own);
+            for other in others {
+                looks.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            looks
+        });
+        self.cursor = self.cursor.wrapping_add(1);
+        self.spend(looks.iter().map(|look| look.evaluations).sum());
+        looks
     }
 
     fn relocate(&mut self, slot: u32, to: u32) {

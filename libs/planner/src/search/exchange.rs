@@ -1,7 +1,7 @@
 //! Two replicas exchanged between brokers, where neither move alone pays. Must not know in which order brokers are worked on.
 
 use super::field::Vector;
-use super::{Descent, GAIN_MIN, Side};
+use super::{Descent, GAIN_MIN, Look, Side};
 use crate::rules::{in_rack, rack_room};
 
 /// Replicas of one broker that an exchange tries.
@@ -35,15 +35,24 @@ impl Descent<'_> {
         }
         let mut stuck: Vec<u32> = self.members.iter().copied().filter(|&b| self.penalty[b as usize] > 0.0).collect();
         stuck.sort_by(|&a, &b| self.penalty[b as usize].total_cmp(&self.penalty[a as usize]).then(a.cmp(&b)));
-        for broker in stuck {
-            while self.penalty[broker as usize] > 0.0 && !self.is_spent() && self.exchange_some(broker) {}
+        while !stuck.is_empty() && !self.is_spent() {
+            let mut again = Vec::new();
+            for brokers in stuck.chunks(self.at_once()) {
+                let looks = self.look_at(brokers, Self::exchanges);
+                for (&broker, look) in brokers.iter().zip(looks) {
+                    if self.exchange_some(broker, look) && self.penalty[broker as usize] > 0.0 {
+                        again.push(broker);
+                    }
+                }
+            }
+            stuck = again;
         }
     }
 
-    /// One look at a broker, and the best exchange with each of the others while they still pay; whether there was any.
-    fn exchange_some(&mut self, broker: u32) -> bool {
+    /// The best exchange with each of the others while they still pay; whether there was any.
+    fn exchange_some(&mut self, broker: u32, look: Look<Exchange>) -> bool {
         let mut made = false;
-        for exchange in self.exchanges(broker) {
+        for exchange in look.found {
             let Exchange { own, other, theirs, .. } = exchange;
             let stands = self.placement.holder(own) == broker && self.placement.holder(theirs) == other;
             if !stands || self.penalty[broker as usize] <= 0.0 {
@@ -62,15 +71,16 @@ impl Descent<'_> {
     }
 
     /// The best exchange with each of the likely others, the best first.
-    fn exchanges(&mut self, broker: u32) -> Vec<Exchange> {
-        if self.model.broker(broker).closed {
-            return Vec::new();
+    fn exchanges(&self, broker: u32) -> Look<Exchange> {
+        if self.model.broker(broker).closed || self.penalty[broker as usize] <= 0.0 {
+            return Look::default();
         }
         let own = self.pieces(broker, OWN_MAX);
         let mut found: Vec<Exchange> = Vec::new();
+        let mut evaluations = own.len();
         for other in self.other_ends(broker) {
             let theirs = self.pieces(other, THEIRS_MAX);
-            self.spend(own.len() * theirs.len());
+            evaluations += own.len() * theirs.len();
             let mut best: Option<Exchange> = None;
             for mine in &own {
                 for yours in &theirs {
@@ -83,13 +93,12 @@ impl Descent<'_> {
             }
             found.extend(best);
         }
-        self.cursor = self.cursor.wrapping_add(1);
         found.sort_unstable_by(|a, b| b.worth.total_cmp(&a.worth).then(a.own.cmp(&b.own)).then(a.theirs.cmp(&b.theirs)));
-        found
+        Look { found, others: Vec::new(), evaluations }
     }
 
     /// Brokers that lack what `broker` has too much of, and those that have what it lacks.
-    fn other_ends(&mut self, broker: u32) -> Vec<u32> {
+    fn other_ends(&self, broker: u32) -> Vec<u32> {
         let cell = self.cells[broker as usize];
         let over = [0, 1, 2, 3].map(|r| if cell.is_over(r) { 1.0 } else { 0.0 });
         let under = [0, 1, 2, 3].map(|r| if cell.is_under(r) { 1.0 } else { 0.0 });

@@ -1,7 +1,7 @@
 //! Leadership handed from one in-sync replica to another: copies nothing, so it comes first. Must not know replica moves.
 
 use super::field::{Vector, vector};
-use super::{Descent, GAIN_MIN};
+use super::{Descent, GAIN_MIN, Look};
 use crate::model::{CPU, NETWORK_OUT, NOBODY};
 
 /// Looks at one broker before the others have their turn.
@@ -29,11 +29,17 @@ impl Descent<'_> {
             let before = self.steps.penalty();
             let mut queue: Vec<u32> = self.members.iter().copied().filter(|&b| self.wants_leadership_moved(b)).collect();
             queue.sort_by(|&a, &b| self.penalty[b as usize].total_cmp(&self.penalty[a as usize]).then(a.cmp(&b)));
-            for broker in queue {
+            for brokers in queue.chunks(self.at_once()) {
+                let mut brokers = brokers.to_vec();
                 for _ in 0..LOOKS_MAX {
-                    if self.is_spent() || !self.wants_leadership_moved(broker) || !self.hand_over(broker) {
-                        break;
+                    let looks = self.look_at(&brokers, Self::handovers);
+                    let mut again = Vec::new();
+                    for (&broker, look) in brokers.iter().zip(looks) {
+                        if self.hand_over(broker, look) && self.wants_leadership_moved(broker) {
+                            again.push(broker);
+                        }
                     }
+                    brokers = again;
                 }
             }
             if self.is_spent() || self.steps.penalty() > before * (1.0 - ROUND_GAIN_MIN) {
@@ -47,12 +53,13 @@ impl Descent<'_> {
         [NETWORK_OUT, CPU].into_iter().any(|r| cell.is_over(r) || cell.is_under(r))
     }
 
-    /// One look at a broker, and the hand-overs it shows, the best first; whether there was any.
-    fn hand_over(&mut self, broker: u32) -> bool {
-        let mut found = self.handovers(broker);
-        found.sort_unstable_by(by_gain);
+    /// Makes the hand-overs of a look that still gain; whether there was any.
+    fn hand_over(&mut self, broker: u32, look: Look<Handover>) -> bool {
         let mut moved = false;
-        for handover in found {
+        for handover in look.found {
+            if !self.wants_leadership_moved(broker) {
+                break;
+            }
             let from = self.placement.leader[handover.partition as usize];
             let gain = self.handover_gain(handover.partition as usize, from, handover.to);
             if gain > GAIN_MIN
@@ -66,7 +73,8 @@ impl Descent<'_> {
         moved
     }
 
-    fn handovers(&mut self, broker: u32) -> Vec<Handover> {
+    /// Hand-overs that help a broker, the best first.
+    fn handovers(&self, broker: u32) -> Look<Handover> {
         let mut found = Vec::new();
         let (model, placement) = (self.model, &self.placement);
         let mut looked_at = 0;
@@ -91,8 +99,8 @@ impl Descent<'_> {
                 consider(broker);
             }
         }
-        self.spend(looked_at);
-        found
+        found.sort_unstable_by(by_gain);
+        Look { found, others: Vec::new(), evaluations: looked_at }
     }
 
     pub(super) fn handover_gain(&self, partition: usize, from: u32, to: u32) -> f64 {

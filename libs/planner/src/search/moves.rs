@@ -3,7 +3,7 @@
 
 use super::field::{Cell, Vector, vector};
 use super::others::ROOM_WEIGHT;
-use super::{Descent, GAIN_MIN, Side};
+use super::{Descent, GAIN_MIN, Look, Side};
 use crate::rules::{in_rack, rack_room};
 
 /// Replicas of a full broker weighed against takers after one look at it: a share of what it has, within these.
@@ -38,30 +38,60 @@ fn by_worth(a: &Move, b: &Move) -> std::cmp::Ordering {
 }
 
 impl Descent<'_> {
-    /// Makes the moves that help `broker` and are worth at least `floor` per byte. Returns what the best is worth that was not
-    /// made: 0 when there is none, or unknown (infinite) after some were made.
-    pub(super) fn relieve(&mut self, broker: u32, side: Side, floor: f64) -> f64 {
-        let mut found = match side {
+    /// Moves that help a broker, the best first.
+    pub(super) fn moves(&self, broker: u32, side: Side) -> Look<Move> {
+        let mut look = match side {
             Side::Over => self.outgoing(broker),
             Side::Under => self.incoming(broker),
         };
-        found.sort_unstable_by(by_worth);
-        let best = found.first().map_or(0.0, |best| best.worth);
+        look.found.sort_unstable_by(by_worth);
+        look
+    }
+
+    /// Makes the moves of a look that are worth at least `floor` per byte. Returns what the best is worth that was not made: 0
+    /// when there is none, or unknown (infinite) after some were made.
+    pub(super) fn relieve(&mut self, broker: u32, look: Look<Move>, floor: f64) -> f64 {
+        let best = look.found.first().map_or(0.0, |best| best.worth);
         if best < floor {
             return best;
         }
         let mut made = false;
-        for offer in found {
+        for offer in look.found {
             if offer.worth < floor || self.penalty[broker as usize] <= 0.0 {
                 break;
             }
-            let worth = self.move_worth(offer.slot, offer.to);
-            if worth >= floor && worth >= STILL_WORTH_SHARE * offer.worth && self.may_move(offer.slot, offer.to) {
-                self.relocate(offer.slot, offer.to);
+            let least = floor.max(STILL_WORTH_SHARE * offer.worth);
+            let stands = self.is_end(broker, &offer);
+            let mut to = (stands && self.move_worth(offer.slot, offer.to) >= least && self.may_move(offer.slot, offer.to))
+                .then_some(offer.to);
+            if to.is_none() && stands && offer.to != broker {
+                to = self.next_best(offer.slot, &look.others, least);
+            }
+            if let Some(to) = to {
+                self.relocate(offer.slot, to);
                 made = true;
             }
         }
         if made && self.penalty[broker as usize] > 0.0 { f64::INFINITY } else { 0.0 }
+    }
+
+    /// Whether the replica is still where the look saw it.
+    fn is_end(&self, broker: u32, offer: &Move) -> bool {
+        let holder = self.placement.holder(offer.slot);
+        if offer.to == broker { holder != broker } else { holder == broker }
+    }
+
+    /// Another taker, where the one that was best has changed meanwhile.
+    fn next_best(&mut self, slot: u32, takers: &[u32], least: f64) -> Option<u32> {
+        self.spend(takers.len());
+        let mut best: Option<(f64, u32)> = None;
+        for &to in takers {
+            let worth = self.move_worth(slot, to);
+            if worth >= best.map_or(least, |(worth, _)| worth) && self.may_move(slot, to) {
+                best = Some((worth, to));
+            }
+        }
+        best.map(|(_, to)| to)
     }
 
     /// What moving a replica gains per byte; not positive when it gains nothing or makes the taker worse.
@@ -89,10 +119,10 @@ impl Descent<'_> {
     }
 
     /// Each movable replica of a full broker with the best place for it.
-    fn outgoing(&mut self, broker: u32) -> Vec<Move> {
+    fn outgoing(&self, broker: u32) -> Look<Move> {
         let cell = self.cells[broker as usize];
         if !(0..4).any(|r| cell.is_over(r)) {
-            return Vec::new();
+            return Look::default();
         }
         let offers = self.offers(broker, &cell);
         let mut typical = [0.0; 4];
@@ -100,7 +130,7 @@ impl Descent<'_> {
             (0..4).for_each(|r| typical[r] += offer.item[r] / offers.len() as f64);
         }
         let takers = self.others(broker, &typical, Side::Under, TAKERS_MAX);
-        self.spend(offers.len() * takers.len());
+        let evaluations = self.placement.hosted(broker).len() + offers.len() * takers.len();
         let best = |offer: Offer| {
             let Offer { slot, item, gives, .. } = offer;
             let mut best = Move { worth: 0.0, slot, to: broker };
@@ -113,11 +143,11 @@ impl Descent<'_> {
             }
             (best.worth > 0.0).then_some(best)
         };
-        offers.into_iter().filter_map(best).collect()
+        Look { found: offers.into_iter().filter_map(best).collect(), others: takers, evaluations }
     }
 
     /// The replicas of a full broker that relieve it most per byte.
-    fn offers(&mut self, broker: u32, cell: &Cell) -> Vec<Offer> {
+    fn offers(&self, broker: u32, cell: &Cell) -> Vec<Offer> {
         let before = self.penalty[broker as usize];
         let hosted = self.placement.hosted(broker);
         let mut offers: Vec<Offer> = Vec::with_capacity(hosted.len());
@@ -133,7 +163,6 @@ impl Descent<'_> {
             }
         }
         let most = (hosted.len() / 32).clamp(OFFERS_MIN, OFFERS_MAX);
-        self.spend(hosted.len());
         if offers.len() > most {
             offers.select_nth_unstable_by(most, |a, b| b.rank.total_cmp(&a.rank).then(a.slot.cmp(&b.slot)));
             offers.truncate(most);
@@ -142,10 +171,10 @@ impl Descent<'_> {
     }
 
     /// Replicas of others that an empty broker may take.
-    fn incoming(&mut self, broker: u32) -> Vec<Move> {
+    fn incoming(&self, broker: u32) -> Look<Move> {
         let cell = self.cells[broker as usize];
         if self.model.broker(broker).closed || !(0..4).any(|r| cell.is_under(r)) {
-            return Vec::new();
+            return Look::default();
         }
         let missing = [0, 1, 2, 3].map(|r| if cell.is_under(r) { 1.0 } else { 0.1 });
         let givers = self.others(broker, &missing, Side::Over, GIVERS_MAX);
@@ -177,9 +206,7 @@ impl Descent<'_> {
                 found.push(best);
             }
         }
-        self.cursor = self.cursor.wrapping_add(1);
-        self.spend(looked_at);
-        found
+        Look { found, others: Vec::new(), evaluations: looked_at }
     }
 
     /// Whether the rules let a replica go there.

@@ -54,10 +54,21 @@ impl Extremes {
 }
 
 impl Descent<'_> {
+    /// Finds the extremes anew when they are too old for so many more looks.
+    pub(super) fn refresh_extremes(&mut self, looks: usize) {
+        if self.members.len() <= WHOLE_GROUP_MAX {
+            return;
+        }
+        if self.extremes.fresh_for < looks {
+            self.extremes.refresh(&self.cells);
+            self.spend(self.members.len());
+        }
+        self.extremes.fresh_for = self.extremes.fresh_for.saturating_sub(looks);
+    }
+
     /// Brokers that may take load of the `typical` kind from `broker`, or give it, the likeliest first.
-    pub(super) fn others(&mut self, broker: u32, typical: &Vector, end: Side, most: usize) -> Vec<u32> {
+    pub(super) fn others(&self, broker: u32, typical: &Vector, end: Side, most: usize) -> Vec<u32> {
         let candidates = self.candidates(broker, typical, end);
-        self.spend(candidates.len());
         let mut ranked: Vec<(f64, u32)> = Vec::with_capacity(candidates.len());
         for other in candidates {
             let (from, to) = if end == Side::Under { (broker, other) } else { (other, broker) };
@@ -94,18 +105,13 @@ impl Descent<'_> {
     }
 
     /// Brokers to rank: all of a small group, else extremes of the resources that matter most.
-    fn candidates(&mut self, broker: u32, typical: &Vector, end: Side) -> Vec<u32> {
+    fn candidates(&self, broker: u32, typical: &Vector, end: Side) -> Vec<u32> {
         if let (Side::Under, Some(fills)) = (end, self.scope.fills()) {
             return fills.to_vec();
         }
         if self.members.len() <= WHOLE_GROUP_MAX {
             return self.members.clone();
         }
-        if self.extremes.fresh_for == 0 {
-            self.extremes.refresh(&self.cells);
-            self.spend(self.members.len());
-        }
-        self.extremes.fresh_for -= 1;
         let cell = &self.cells[broker as usize];
         let wanted = |r: usize| if end == Side::Under { cell.is_over(r) } else { cell.is_under(r) };
         let mut resources: Vec<usize> = (0..4).filter(|&r| wanted(r) && typical[r] > 0.0).collect();
