@@ -23,7 +23,9 @@ pub(crate) use steps::Steps;
 /// Gains below this share of the mean are rounding.
 const GAIN_MIN: f64 = 1e-9;
 /// Brokers are worked on in the order of what their best change is worth; one goes on until the next is worth this much more.
-const TURN_SHARE: f64 = 0.7;
+const TURN_SHARE: f64 = 0.5;
+/// Where nothing else helps a move may burden its other end, by this share of what it gains.
+const BURDEN_SHARE_MAX: f64 = 0.5;
 /// Most brokers looked at before anything is changed.
 const AT_ONCE_MAX: usize = 16;
 
@@ -45,6 +47,8 @@ pub(crate) struct Descent<'a> {
     outside: u32,
     extremes: others::Extremes,
     threads: usize,
+    /// The share of what a move gains at one end that it may cost the other.
+    burden_share_max: f64,
     /// Turns samples round.
     cursor: usize,
 }
@@ -124,21 +128,28 @@ impl<'a> Descent<'a> {
             steps,
             outside,
             threads,
+            burden_share_max: 0.0,
             cursor: 0,
         }
     }
 
     /// Descends until no change pays or the evaluations are spent.
     pub fn run(&mut self) {
+        self.hand_over_all();
+        if !self.scope.moves_replicas() {
+            return;
+        }
         for _ in 0..ROUNDS_MAX {
             let before = self.steps.len();
+            self.burden_share_max = 0.0;
+            self.move_all(Side::Over);
+            self.move_all(Side::Under);
             self.hand_over_all();
-            if self.scope.moves_replicas() {
-                self.move_all(Side::Over);
-                self.move_all(Side::Under);
-                self.exchange_all();
-            }
-            if self.steps.len() == before || self.is_spent() {
+            self.burden_share_max = BURDEN_SHARE_MAX;
+            self.move_all(Side::Over);
+            self.hand_over_all();
+            self.exchange_all();
+            if self.steps.len() == before || self.outside == 0 || self.is_spent() {
                 break;
             }
         }

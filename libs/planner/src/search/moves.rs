@@ -105,7 +105,8 @@ impl Descent<'_> {
 
     fn worth(&self, slot: u32, to: u32, item: &Vector, gives: f64, takes: f64) -> f64 {
         let gain = gives + takes;
-        if gain <= GAIN_MIN || takes < -GAIN_MIN || gives < -GAIN_MIN {
+        let burden = GAIN_MIN + self.burden_share_max * gives.max(takes);
+        if gain <= GAIN_MIN || takes < -burden || gives < -burden {
             return 0.0;
         }
         (gain + ROOM_WEIGHT * self.cells[to as usize].room_for(item)) / self.price(slot, to)
