@@ -55,13 +55,36 @@ fn tell(model: &Model<'_>, candidate: Candidate) -> Told {
     Told { schedule, alternative, standing }
 }
 
-pub(crate) fn outcome(model: &Model<'_>, mut candidates: Vec<Candidate>) -> Outcome {
+/// Tells all candidates, on as many threads as there are.
+fn tell_all(model: &Model<'_>, candidates: Vec<Candidate>) -> Vec<Told> {
+    let share = candidates.len().div_ceil(model.limits.threads.max(1));
+    let mut parts: Vec<Vec<Candidate>> = Vec::new();
+    for (at, candidate) in candidates.into_iter().enumerate() {
+        if at % share == 0 {
+            parts.push(Vec::new());
+        }
+        parts.last_mut().expect("one was pushed before the first candidate").push(candidate);
+    }
+    let each = |part: Vec<Candidate>| part.into_iter().map(|candidate| tell(model, candidate)).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let mut parts = parts.into_iter();
+        let own = parts.next().unwrap_or_default();
+        let others: Vec<_> = parts.map(|part| scope.spawn(|| each(part))).collect();
+        let mut told = each(own);
+        for other in others {
+            told.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        told
+    })
+}
+
+pub(crate) fn outcome(model: &Model<'_>, candidates: Vec<Candidate>) -> Outcome {
+    let mut told = tell_all(model, candidates).into_iter();
     // The first is what the goal wants most: it is shown whatever the others are.
-    let first = tell(model, candidates.remove(0));
+    let first = told.next().expect("every goal gives at least one candidate");
     let mut shown: Vec<(Standing, Alternative)> = vec![(first.standing, first.alternative)];
     if !first.schedule.order.is_empty() {
-        for candidate in candidates {
-            let Told { alternative, standing, .. } = tell(model, candidate);
+        for Told { alternative, standing, .. } in told {
             if !alternative.moves.is_empty() && shown.iter().all(|(other, _)| standing.is_apart_from(other)) {
                 shown.push((standing, alternative));
             }

@@ -59,15 +59,22 @@ fn demoted(model: &Model<'_>) -> Placement {
 fn rebalance(model: &Model<'_>) -> Vec<Candidate> {
     let mut cheapest = Placement::present(model);
     repair::repair(model, &mut cheapest, &Needs::of(model));
+    let is_whole = cheapest.tally.entries == 0;
     let mut budget = evaluations(model);
     let scope = Scope::rebalance(model, &cheapest);
     let (placement, steps) = descend(model, cheapest.clone(), &scope, &mut budget);
-    let full = settle(model, placement, &mut |model, placement| {
-        let mut placement = placement;
-        repair::repair(model, &mut placement, &Needs::of(model));
-        let scope = Scope::rebalance(model, &placement);
-        descend(model, placement, &scope, &mut budget).0
-    });
+    // Where nothing had to be repaired, and nothing is left outside, a second planning has nothing to do.
+    let is_done = is_whole && steps.iter().all(|steps| steps.outside() == 0);
+    let full = if is_done {
+        startable(model, placement).0
+    } else {
+        settle(model, placement, &mut |model, placement| {
+            let mut placement = placement;
+            repair::repair(model, &mut placement, &Needs::of(model));
+            let scope = Scope::rebalance(model, &placement);
+            descend(model, placement, &scope, &mut budget).0
+        })
+    };
     let mut found = Vec::new();
     if let Some(knee) = part(model, &cheapest, &scope, &steps, Steps::knee) {
         found.push(Candidate::new(Label::Knee, "Brings nearly all brokers inside the band for much fewer bytes than all.", knee));
@@ -81,9 +88,14 @@ fn rebalance(model: &Model<'_>) -> Vec<Candidate> {
     if let (None, Some(half)) = (model.limits.bytes_max, part(model, &cheapest, &scope, &steps, half)) {
         found.push(Candidate::new(Label::ByteCap, "What half of the bytes buy when the best pay first.", half));
     }
+    let leaders = if is_whole {
+        part(model, &cheapest, &scope, &steps, |steps| Some(steps.leadership()))
+    } else {
+        Some(leadership_only(model))
+    };
     let why = "Repairs what breaks a hard rule and copies nothing else.";
     found.push(Candidate::new(Label::Cheapest, why, cheapest));
-    found.push(Candidate::new(Label::LeadershipOnly, "Copies nothing: only leadership moves.", leadership_only(model)));
+    found.extend(leaders.map(|leaders| Candidate::new(Label::LeadershipOnly, "Copies nothing: only leadership moves.", leaders)));
     found
 }
 

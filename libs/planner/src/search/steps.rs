@@ -50,6 +50,16 @@ impl Steps {
         }
     }
 
+    /// Brokers of the group outside the band at the end.
+    pub fn outside(&self) -> u32 {
+        self.made.last().map_or(self.start_outside, |step| step.outside)
+    }
+
+    /// How many steps come before the first that moves a replica.
+    pub fn leadership(&self) -> usize {
+        self.made.iter().take_while(|step| step.slot == LEADERSHIP).count()
+    }
+
     /// Carries out the first `count` steps.
     pub fn replay(&self, model: &Model<'_>, placement: &mut Placement, count: usize) {
         for step in &self.made[..count] {
