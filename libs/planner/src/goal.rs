@@ -111,6 +111,24 @@ pub struct Limits {
     pub excluded_topics: Vec<String>,
     /// Brokers that get no replica and no leadership, and give none unless they are dead, draining or named by the goal.
     pub excluded_brokers: Vec<BrokerId>,
+    /// Names of the only topics whose partitions may change; empty: all.
+    pub only_topics: Vec<String>,
+    /// The only partitions that may change, beside those of `only_topics`; empty: all.
+    pub only_partitions: Vec<TopicPartition>,
+    /// The only brokers that get replicas and leadership; empty: all.
+    pub only_to_brokers: Vec<BrokerId>,
+    /// The lists of a topic goal may name brokers outside the topic's group.
+    pub across_groups: bool,
+    /// Least leaders of a topic on each open broker of its group.
+    pub leaders_min: Vec<(String, u32)>,
+    /// Hard for new replicas: no broker gets more of a topic than its even share, rounded up; what crowds is spread.
+    pub spread_topics: bool,
+    /// Topics whose replicas and leaders are spread evenly already stay as they are.
+    pub keep_spread_topics: bool,
+    /// Topics that nobody writes to or reads from stay as they are.
+    pub ignore_idle_topics: bool,
+    /// Whose failure the others must have room for.
+    pub failure_room: FailureRoom,
     /// Most bytes that a plan may copy.
     pub bytes_max: Option<u64>,
     /// Most entries and most replica moves that a plan may have.
@@ -130,6 +148,15 @@ impl Default for Limits {
             replicas_per_broker_max: 10_000,
             excluded_topics: Vec::new(),
             excluded_brokers: Vec::new(),
+            only_topics: Vec::new(),
+            only_partitions: Vec::new(),
+            only_to_brokers: Vec::new(),
+            across_groups: false,
+            leaders_min: Vec::new(),
+            spread_topics: false,
+            keep_spread_topics: false,
+            ignore_idle_topics: false,
+            failure_room: FailureRoom::None,
             bytes_max: None,
             moves_max: None,
             leader_moves_max: None,
@@ -137,6 +164,14 @@ impl Default for Limits {
             threads: 2,
         }
     }
+}
+
+/// What may fail without the rest of its group exceeding a capacity limit, its load shared out by capacity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum FailureRoom {
+    None,
+    Broker,
+    Rack,
 }
 
 /// Shares of capacity, in millionths.

@@ -17,6 +17,9 @@ pub(crate) use targets::{refusal as refused_target, resolve as targets};
 /// Rounds of planning on one's own result. Each lowers the penalty, so they end; the number is a guard.
 const ROUNDS_MAX: usize = 24;
 
+/// Evaluations that settling may always spend.
+const SETTLING_EVALUATIONS_MIN: u64 = 20_000_000;
+
 /// A placement that may become an alternative.
 pub(crate) struct Candidate {
     pub label: Label,
@@ -31,18 +34,23 @@ impl Candidate {
 }
 
 /// Candidates in order of preference; the first is the one that reaches the goal as far as it can be reached.
-pub(crate) fn candidates(model: &Model<'_>) -> Vec<Candidate> {
+/// `first_valid` is called when the first of them stands.
+pub(crate) fn candidates(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate> {
     match model.goal.kind {
-        GoalKind::Rebalance => rebalance(model),
-        GoalKind::Evacuate | GoalKind::Drain => empty_brokers(model),
+        GoalKind::Rebalance => rebalance(model, first_valid),
+        GoalKind::Evacuate | GoalKind::Drain => empty_brokers(model, first_valid),
         GoalKind::Demote => {
             let why = "Leadership leaves the named brokers, which become the last choice of every list they are in.";
-            vec![Candidate::new(Label::BestBalance, why, demoted(model))]
+            let demoted = demoted(model);
+            first_valid();
+            vec![Candidate::new(Label::BestBalance, why, demoted)]
         }
-        GoalKind::Expand => expand(model),
+        GoalKind::Expand => expand(model, first_valid),
         GoalKind::Topic => {
             let why = "The lists asked for, as far as they obey the hard rules.";
-            vec![Candidate::new(Label::BestBalance, why, targets::apply(model))]
+            let applied = targets::apply(model);
+            first_valid();
+            vec![Candidate::new(Label::BestBalance, why, applied)]
         }
     }
 }
@@ -56,13 +64,17 @@ fn demoted(model: &Model<'_>) -> Placement {
     settle(model, first, &mut again)
 }
 
-fn rebalance(model: &Model<'_>) -> Vec<Candidate> {
+fn rebalance(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate> {
     let mut cheapest = Placement::present(model);
     repair::repair(model, &mut cheapest, &Needs::of(model));
     let is_whole = cheapest.tally.entries == 0;
+    first_valid();
     let mut budget = evaluations(model);
+    let before = budget;
     let scope = Scope::rebalance(model, &cheapest);
     let (placement, steps) = descend(model, cheapest.clone(), &scope, &mut budget);
+    // What is left after the first time round is worth a share of what that took.
+    budget = budget.min((before - budget) / 4 + SETTLING_EVALUATIONS_MIN);
     // Where nothing had to be repaired, and nothing is left outside, a second planning has nothing to do.
     let is_done = is_whole && steps.iter().all(|steps| steps.outside() == 0);
     let full = if is_done {
@@ -158,13 +170,14 @@ fn tidied(model: &Model<'_>, mut placement: Placement, edges: &Edges, scope: &Sc
     placement
 }
 
-fn empty_brokers(model: &Model<'_>) -> Vec<Candidate> {
+fn empty_brokers(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate> {
     let needs = Needs::of(model);
     let mut mend = |model: &Model<'_>, mut placement: Placement| {
         repair::repair(model, &mut placement, &needs);
         placement
     };
     let cheapest = mend(model, Placement::present(model));
+    first_valid();
     let cheapest = settle(model, cheapest, &mut mend);
     let mut budget = evaluations(model);
     let scope = Scope::leadership(model, |partition| cheapest.is_changed(model, partition));
@@ -192,11 +205,12 @@ fn empty_brokers(model: &Model<'_>) -> Vec<Candidate> {
     ]
 }
 
-fn expand(model: &Model<'_>) -> Vec<Candidate> {
+fn expand(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate> {
     let mut budget = evaluations(model);
     let start = Placement::present(model);
     let scope = Scope::expand(model, &start);
     let (placement, steps) = descend(model, start.clone(), &scope, &mut budget);
+    first_valid();
     let full = settle(model, placement, &mut |model, placement| {
         let scope = Scope::expand(model, &placement);
         descend(model, placement, &scope, &mut budget).0

@@ -119,6 +119,8 @@ pub(crate) struct Model<'a> {
     pub in_sync: Vec<bool>,
     /// Load of each broker as things are.
     pub present_load: Vec<Loads>,
+    /// Replicas that each broker may hold: the cap, or what it holds now where that is more.
+    pub places: Vec<u32>,
     /// Resources whose figure is known for every partition.
     pub measured: [bool; 4],
     /// Per group: racks with an open broker.
@@ -143,6 +145,7 @@ impl<'a> Model<'a> {
             owner: Vec::new(),
             in_sync: Vec::new(),
             present_load: Vec::new(),
+            places: Vec::new(),
             measured: [true; 4],
             group_names,
         };
@@ -160,6 +163,7 @@ impl<'a> Model<'a> {
         }
         model.keep_sums_in_range();
         model.present_load = model.loads();
+        model.places = model.places();
         model
     }
 
@@ -236,7 +240,14 @@ impl<'a> Model<'a> {
             rebased.partitions[partition].leader = placement.leader[partition];
         }
         rebased.present_load = placement.load.clone();
+        rebased.places = rebased.places();
         rebased
+    }
+
+    fn places(&self) -> Vec<u32> {
+        let mut counts = vec![0u32; self.brokers.len()];
+        self.slots.iter().for_each(|&broker| counts[broker as usize] += 1);
+        counts.into_iter().map(|count| count.max(self.limits.replicas_per_broker_max)).collect()
     }
 
     fn loads(&self) -> Vec<Loads> {

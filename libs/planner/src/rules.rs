@@ -54,7 +54,7 @@ pub(crate) fn broken(
         if facts.group != group {
             return Some(Rule::Group(broker));
         }
-        if placement.count[broker as usize] >= model.limits.replicas_per_broker_max {
+        if placement.count[broker as usize] >= model.places[broker as usize] {
             return Some(Rule::ReplicaCap(broker));
         }
     }

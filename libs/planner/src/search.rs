@@ -140,7 +140,7 @@ impl<'a> Descent<'a> {
             return;
         }
         for _ in 0..ROUNDS_MAX {
-            let before = self.steps.len();
+            let before = self.steps.penalty();
             self.burden_share_max = 0.0;
             self.move_all(Side::Over);
             self.move_all(Side::Under);
@@ -149,7 +149,7 @@ impl<'a> Descent<'a> {
             self.move_all(Side::Over);
             self.hand_over_all();
             self.exchange_all();
-            if self.steps.len() == before || self.outside == 0 || self.is_spent() {
+            if self.outside == 0 || self.is_spent() || self.steps.penalty() > before * (1.0 - ROUND_GAIN_MIN) {
                 break;
             }
         }
@@ -163,7 +163,7 @@ impl<'a> Descent<'a> {
     /// empty one as well.
     fn move_all(&mut self, side: Side) {
         let outside = self.members.iter().filter(|&&broker| self.penalty[broker as usize] > 0.0);
-        let mut queue: BinaryHeap<Turn> = outside.map(|&broker| Turn { worth: f64::INFINITY, broker }).collect();
+        let mut queue: BinaryHeap<Turn> = outside.map(|&broker| Turn { worth: self.hope(broker, side), broker }).collect();
         while !queue.is_empty() && !self.is_spent() {
             let mut turns: Vec<Turn> = Vec::new();
             while turns.len() < self.at_once() {
@@ -252,7 +252,8 @@ impl<'a> Descent<'a> {
     /// The least that leaving its broker can cost.
     fn price_of_leaving(&self, slot: u32) -> f64 {
         let partition = self.model.owner[slot as usize] as usize;
-        let is_home = self.model.list(partition).contains(&self.placement.holder(slot));
+        let holder = self.placement.holder(slot);
+        let is_home = self.model.slots[slot as usize] == holder || self.model.list(partition).contains(&holder);
         self.charge + if is_home { self.model.partitions[partition].bytes() as f64 } else { 0.0 }
     }
 
@@ -286,7 +287,7 @@ impl<'a> Descent<'a> {
 
     /// Whether `broker` may hold one more replica.
     fn has_place(&self, broker: u32) -> bool {
-        self.placement.count[broker as usize] < self.model.limits.replicas_per_broker_max
+        self.placement.count[broker as usize] < self.model.places[broker as usize]
     }
 
     fn takes(&self, broker: u32, more: &crate::model::Loads) -> bool {
@@ -329,3 +330,5 @@ impl<'a> Descent<'a> {
 
 /// Rounds of leadership, moves and exchanges; each lowers the penalty, the number is a guard.
 const ROUNDS_MAX: usize = 16;
+/// A round that takes a smaller share of the penalty is the last.
+const ROUND_GAIN_MIN: f64 = 0.01;

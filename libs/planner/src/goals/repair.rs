@@ -227,7 +227,7 @@ impl Mender<'_> {
         let mut best: Option<(f64, u32, u32)> = None;
         for broker in model.open_brokers(group) {
             let facts = model.broker(broker);
-            let full = placement.count[broker as usize] >= model.limits.replicas_per_broker_max;
+            let full = placement.count[broker as usize] >= model.places[broker as usize];
             if facts.closed || full || list.contains(&broker) || (before.contains(&broker) && !list.contains(&broker)) {
                 continue;
             }

@@ -14,7 +14,7 @@ use crate::model::{Loads, Model, NETWORK_IN, NETWORK_OUT, NOBODY};
 const SHARE_MOST: u128 = 4;
 const SHARE_LEAST: u128 = 16;
 /// Waiting copies of one broker that are looked at when some of its rate becomes free.
-const LOOK_AHEAD_MAX: usize = 64;
+const LOOK_AHEAD_MAX: usize = 16;
 /// Slowest rate that an estimate assumes where a broker's figures leave no headroom.
 const RATE_FLOOR_BYTES_PER_SECOND: u64 = 1_000_000;
 

@@ -157,7 +157,7 @@ impl Descent<'_> {
             let (rack, left) = (model.broker(to).rack, model.broker(from).rack);
             let leads = self.placement.leader[partition] == from;
             !list.contains(&to)
-                && (rack == left || in_rack(model, list, rack) + 1 <= rack_room(model, self.group, list.len()))
+                && (rack == left || in_rack(model, list, rack) < rack_room(model, self.group, list.len()))
                 && (!leads || model.can_lead(partition, to))
         };
         let leads = |partition: usize, broker: u32| self.placement.leader[partition] == broker;

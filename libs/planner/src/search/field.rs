@@ -29,8 +29,8 @@ impl Cell {
 
     pub fn penalty_at(&self, load: &Vector) -> f64 {
         let mut sum = 0.0;
-        for r in 0..4 {
-            let distance = (load[r] - self.high[r]).max(self.low[r] - load[r]).max(0.0) * self.scale[r];
+        for (r, load) in load.iter().enumerate() {
+            let distance = (load - self.high[r]).max(self.low[r] - load).max(0.0) * self.scale[r];
             sum += distance + SQUARE_WEIGHT * distance * distance;
         }
         sum

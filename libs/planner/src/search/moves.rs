@@ -7,10 +7,10 @@ use super::{Descent, GAIN_MIN, Look, Side};
 use crate::rules::{in_rack, rack_room};
 
 /// Replicas of a full broker weighed against takers after one look at it: a share of what it has, within these.
-const OFFERS_MIN: usize = 48;
+const OFFERS_MIN: usize = 32;
 const OFFERS_MAX: usize = 256;
 /// Brokers that may take them.
-const TAKERS_MAX: usize = 64;
+const TAKERS_MAX: usize = 40;
 /// Brokers that may give to an empty one, and replicas looked at on each.
 const GIVERS_MAX: usize = 32;
 const SAMPLE_MAX: usize = 32;
@@ -38,6 +38,18 @@ fn by_worth(a: &Move, b: &Move) -> std::cmp::Ordering {
 }
 
 impl Descent<'_> {
+    /// What the best move of a broker may be worth, before anybody is weighed as its other end; unknown (infinite) for an empty one.
+    pub(super) fn hope(&self, broker: u32, side: Side) -> f64 {
+        if side == Side::Under {
+            return f64::INFINITY;
+        }
+        let cell = &self.cells[broker as usize];
+        let worth =
+            |&slot: &u32| (self.penalty[broker as usize] - cell.penalty_without(&self.item(slot))) / self.price_of_leaving(slot);
+        // The other end may gain as much.
+        2.0 * self.placement.hosted(broker).iter().map(worth).fold(0.0, f64::max)
+    }
+
     /// Moves that help a broker, the best first.
     pub(super) fn moves(&self, broker: u32, side: Side) -> Look<Move> {
         let mut look = match side {

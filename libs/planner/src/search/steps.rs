@@ -94,8 +94,8 @@ impl Steps {
     pub fn within(&self, share: f64) -> usize {
         let end = self.made.last().map_or(self.start_bytes, |step| step.bytes);
         let cap = self.start_bytes + (end.saturating_sub(self.start_bytes) as f64 * share) as u64;
-        let whole = |(at, step): (usize, &Step)| (step.outside != u32::MAX && step.bytes <= cap).then_some(at + 1);
-        self.made.iter().enumerate().filter_map(whole).last().unwrap_or(0)
+        let whole = |step: &Step| step.outside != u32::MAX && step.bytes <= cap;
+        self.made.iter().rposition(whole).map_or(0, |at| at + 1)
     }
 }
 
