@@ -6,8 +6,9 @@ use std::path::Path;
 use ballast_tidy::{files, text};
 
 /// Floor 0 and all that its crates may import, complete.
-const FLOOR_0: [(&str, &[&str]); 5] = [
+const FLOOR_0: [(&str, &[&str]); 6] = [
     ("ballast-cluster", &[]),
+    ("ballast-lab", &["ballast-cluster"]),
     ("ballast-planner", &["ballast-cluster"]),
     ("ballast-task", &["ballast-cluster"]),
     ("ballast-throttle", &["ballast-cluster"]),
