@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ballast_cluster::{
     Broker, BrokerId, BrokerState, Capacity, Load, LogDir, LogDirState, Partition, Snapshot, Timestamp, Topic,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{FORMAT, SnapshotError};
 
@@ -15,7 +15,7 @@ pub(crate) struct Header {
     pub format: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Document {
     pub format: String,
@@ -137,27 +137,46 @@ impl Document {
         let topics = self.topics.into_iter().map(|topic| topic.into_topic(&alive)).collect::<Result<Vec<Topic>, _>>()?;
         Ok(Snapshot { cluster: self.cluster, sequence: self.sequence, taken_at: taken_at.transpose()?, brokers, topics })
     }
+}
 
-    pub fn from_snapshot(snapshot: &Snapshot) -> Self {
+/// A snapshot being written: the keys of [`Document`], topic by topic, without a copy of the whole.
+#[derive(Serialize)]
+pub(crate) struct Written<'a> {
+    format: &'static str,
+    cluster: &'a str,
+    sequence: u64,
+    taken_at: Option<String>,
+    brokers: Vec<BrokerDocument>,
+    #[serde(serialize_with = "one_by_one")]
+    topics: &'a [Topic],
+}
+
+fn one_by_one<S: Serializer>(topics: &&[Topic], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(topics.iter().map(TopicDocument::from_topic))
+}
+
+impl<'a> Written<'a> {
+    pub fn of(snapshot: &'a Snapshot) -> Self {
         let mut brokers: Vec<BrokerDocument> = snapshot.brokers.iter().map(BrokerDocument::from_broker).collect();
         let known: BTreeSet<u32> = brokers.iter().map(|broker| broker.id).collect();
-        let listed = snapshot.partitions().flat_map(|(_, partition)| {
-            let leaders = partition.leader.iter().chain(&partition.in_sync).chain(&partition.adding_replicas);
-            partition.holders().chain(leaders.copied()).collect::<Vec<_>>()
-        });
-        let gone: BTreeSet<u32> = listed.map(number).filter(|id| !known.contains(id)).collect();
+        let mut gone: BTreeSet<u32> = BTreeSet::new();
+        for (_, partition) in snapshot.partitions() {
+            let others = partition.leader.iter().chain(&partition.in_sync).chain(&partition.adding_replicas);
+            let listed = partition.holders().chain(others.copied()).map(number);
+            gone.extend(listed.filter(|id| !known.contains(id)));
+        }
         brokers.extend(gone.into_iter().map(BrokerDocument::unregistered));
         brokers.sort_by_key(|broker| broker.id);
-        Document {
-            format: FORMAT.to_owned(),
-            cluster: snapshot.cluster.clone(),
+        Written {
+            format: FORMAT,
+            cluster: &snapshot.cluster,
             sequence: snapshot.sequence,
             taken_at: snapshot
                 .taken_at
                 .and_then(|at| jiff::Timestamp::from_millisecond(at.milliseconds).ok())
                 .map(|at| at.to_string()),
             brokers,
-            topics: snapshot.topics.iter().map(TopicDocument::from_topic).collect(),
+            topics: &snapshot.topics,
         }
     }
 }

@@ -67,7 +67,12 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
 /// Compact JSON, every field present, in the order of the contract. Brokers that lists name but that are not registered are
 /// written as dead ones, so that what is written can be read.
 pub fn write(snapshot: &Snapshot) -> String {
-    serde_json::to_string(&document::Document::from_snapshot(snapshot)).expect("strings, integers and lists always serialise")
+    serde_json::to_string(&document::Written::of(snapshot)).expect("strings, integers and lists always serialise")
+}
+
+/// The same, topic by topic, into anything: buffer it.
+pub fn write_to(snapshot: &Snapshot, out: impl std::io::Write) -> std::io::Result<()> {
+    serde_json::to_writer(out, &document::Written::of(snapshot)).map_err(std::io::Error::from)
 }
 
 fn wrong_format(format: &str) -> SnapshotError {
