@@ -1,0 +1,98 @@
+//! Means, bands and extremes, each group against its own mean, edges inside, exactly. Must not know how a state came about.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use crate::cluster::{Cluster, RESOURCES};
+use crate::exact::compare;
+use crate::plan::{Alternative, Spread};
+use crate::state::State;
+use crate::{Findings, Rule};
+
+/// What printing at least six decimals may lose.
+const PRINTED: f64 = 1e-6;
+
+/// Load and capacity of a group in a resource, over its open brokers that have some.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    load: u128,
+    capacity: u128,
+}
+
+fn sums(cluster: &Cluster, state: &State, r: usize) -> Vec<Sum> {
+    let mut sums = vec![Sum::default(); cluster.groups];
+    for (broker, facts) in cluster.brokers.iter().enumerate() {
+        if cluster.is_open(broker) && facts.capacity[r] > 0 {
+            sums[facts.group].load += state.load[broker][r];
+            sums[facts.group].capacity += facts.capacity[r];
+        }
+    }
+    sums
+}
+
+/// Calls `each` with every broker that has a band in a resource: its number, utilisation over the mean, and where it is.
+fn measure(cluster: &Cluster, state: &State, r: usize, mut each: impl FnMut(usize, f64, Ordering)) {
+    if !cluster.measured[r] {
+        return;
+    }
+    let sums = sums(cluster, state, r);
+    let band = u128::from(cluster.band_millionths);
+    for (broker, facts) in cluster.brokers.iter().enumerate() {
+        let Sum { load, capacity } = sums[facts.group];
+        let (own, own_capacity) = (state.load[broker][r], facts.capacity[r]);
+        if !cluster.is_open(broker) || own_capacity == 0 || load == 0 {
+            continue;
+        }
+        // own / own_capacity against load / capacity x (1 -+ band), multiplied out.
+        let edge = |millionths: u128| compare(own * 1_000_000, capacity, load, own_capacity * millionths);
+        let side = match (edge(1_000_000 - band), edge(1_000_000 + band)) {
+            (Ordering::Less, _) => Ordering::Less,
+            (_, Ordering::Greater) => Ordering::Greater,
+            _ => Ordering::Equal,
+        };
+        each(broker, (own as f64 / own_capacity as f64) / (load as f64 / capacity as f64), side);
+    }
+}
+
+/// Every broker that is outside, with the resource and the side.
+pub(crate) fn outside(cluster: &Cluster, state: &State) -> BTreeSet<(usize, usize)> {
+    let mut found = BTreeSet::new();
+    for r in 0..4 {
+        measure(cluster, state, r, |broker, _, side| {
+            if side != Ordering::Equal {
+                found.insert((broker, r));
+            }
+        });
+    }
+    found
+}
+
+pub(crate) fn outside_brokers(cluster: &Cluster, state: &State) -> BTreeSet<usize> {
+    outside(cluster, state).into_iter().map(|(broker, _)| broker).collect()
+}
+
+fn spread(cluster: &Cluster, state: &State, r: usize) -> Spread {
+    let mut found = Spread { max_over_mean: None, min_over_mean: None, outside: None };
+    measure(cluster, state, r, |_, ratio, side| {
+        found.max_over_mean = Some(found.max_over_mean.map_or(ratio, |most| most.max(ratio)));
+        found.min_over_mean = Some(found.min_over_mean.map_or(ratio, |least| least.min(ratio)));
+        found.outside = Some(found.outside.unwrap_or(0) + u64::from(side != Ordering::Equal));
+    });
+    found
+}
+
+pub(crate) fn check(cluster: &Cluster, before: &State, after: &State, alternative: &Alternative, findings: &mut Findings) {
+    for (when, given, state) in [("before", &alternative.before, before), ("after", &alternative.after, after)] {
+        for (r, given) in given.iter().enumerate() {
+            let found = spread(cluster, state, r);
+            let near = |given: Option<f64>, found: Option<f64>| match (given, found) {
+                (Some(given), Some(found)) => (given - found).abs() <= PRINTED * found.max(1.0),
+                (given, found) => given.is_none() && found.is_none(),
+            };
+            let same = near(given.max_over_mean, found.max_over_mean)
+                && near(given.min_over_mean, found.min_over_mean)
+                && given.outside == found.outside;
+            findings.unless(same, Rule::Balance, || format!("{} {when} is {found:?}, not {given:?}", RESOURCES[r]));
+        }
+    }
+}
