@@ -19,38 +19,59 @@ struct Sum {
     capacity: u128,
 }
 
-fn sums(cluster: &Cluster, state: &State, r: usize) -> Vec<Sum> {
-    let mut sums = vec![Sum::default(); cluster.groups];
-    for (broker, facts) in cluster.brokers.iter().enumerate() {
-        if cluster.is_open(broker) && facts.capacity[r] > 0 {
-            sums[facts.group].load += state.load[broker][r];
-            sums[facts.group].capacity += facts.capacity[r];
-        }
-    }
-    sums
-}
+/// The sums of each resource and group: what means are made of.
+pub(crate) struct Means([Vec<Sum>; 4]);
 
-/// Calls `each` with every broker that has a band in a resource: its number, utilisation over the mean, and where it is.
-fn measure(cluster: &Cluster, state: &State, r: usize, mut each: impl FnMut(usize, f64, Ordering)) {
-    if !cluster.measured[r] {
-        return;
+impl Means {
+    pub fn of(cluster: &Cluster, state: &State) -> Means {
+        let sums = |r: usize| {
+            let mut sums = vec![Sum::default(); cluster.groups];
+            for (broker, facts) in cluster.brokers.iter().enumerate() {
+                if cluster.is_open(broker) && facts.capacity[r] > 0 {
+                    sums[facts.group].load += state.load[broker][r];
+                    sums[facts.group].capacity += facts.capacity[r];
+                }
+            }
+            sums
+        };
+        Means([0, 1, 2, 3].map(sums))
     }
-    let sums = sums(cluster, state, r);
-    let band = u128::from(cluster.band_millionths);
-    for (broker, facts) in cluster.brokers.iter().enumerate() {
-        let Sum { load, capacity } = sums[facts.group];
-        let (own, own_capacity) = (state.load[broker][r], facts.capacity[r]);
-        if !cluster.is_open(broker) || own_capacity == 0 || load == 0 {
-            continue;
+
+    /// A broker's utilisation over the mean, and whether that is below, in or above the band; `None` where it has none.
+    fn place(&self, cluster: &Cluster, broker: usize, r: usize, own: u128) -> Option<(f64, Ordering)> {
+        let facts = &cluster.brokers[broker];
+        let Sum { load, capacity } = self.0[r][facts.group];
+        let own_capacity = facts.capacity[r];
+        if !cluster.measured[r] || !cluster.is_open(broker) || own_capacity == 0 || load == 0 {
+            return None;
         }
         // own / own_capacity against load / capacity x (1 -+ band), multiplied out.
+        let band = u128::from(cluster.band_millionths);
         let edge = |millionths: u128| compare(own * 1_000_000, capacity, load, own_capacity * millionths);
         let side = match (edge(1_000_000 - band), edge(1_000_000 + band)) {
             (Ordering::Less, _) => Ordering::Less,
             (_, Ordering::Greater) => Ordering::Greater,
             _ => Ordering::Equal,
         };
-        each(broker, (own as f64 / own_capacity as f64) / (load as f64 / capacity as f64), side);
+        Some(((own as f64 / own_capacity as f64) / (load as f64 / capacity as f64), side))
+    }
+
+    /// How far outside the band a broker is, in shares of the mean. 0 inside.
+    pub fn distance(&self, cluster: &Cluster, state: &State, broker: usize, r: usize) -> f64 {
+        match self.place(cluster, broker, r, state.load[broker][r]) {
+            Some((ratio, side)) if side != Ordering::Equal => (ratio - 1.0).abs() - cluster.band_millionths as f64 / 1e6,
+            _ => 0.0,
+        }
+    }
+}
+
+/// Calls `each` with every broker that has a band in a resource: its number, utilisation over the mean, and where it is.
+fn measure(cluster: &Cluster, state: &State, r: usize, mut each: impl FnMut(usize, f64, Ordering)) {
+    let means = Means::of(cluster, state);
+    for broker in 0..cluster.brokers.len() {
+        if let Some((ratio, side)) = means.place(cluster, broker, r, state.load[broker][r]) {
+            each(broker, ratio, side);
+        }
     }
 }
 
@@ -65,6 +86,13 @@ pub(crate) fn outside(cluster: &Cluster, state: &State) -> BTreeSet<(usize, usiz
         });
     }
     found
+}
+
+/// How far outside brokers are, summed over brokers and resources.
+pub(crate) fn distance(cluster: &Cluster, state: &State) -> f64 {
+    let means = Means::of(cluster, state);
+    let all = (0..cluster.brokers.len()).flat_map(|broker| (0..4).map(move |r| (broker, r)));
+    all.map(|(broker, r)| means.distance(cluster, state, broker, r)).sum()
 }
 
 pub(crate) fn outside_brokers(cluster: &Cluster, state: &State) -> BTreeSet<usize> {

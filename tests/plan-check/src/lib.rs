@@ -10,6 +10,7 @@ mod costs;
 mod exact;
 mod frontier;
 mod json;
+mod minimal;
 mod moves;
 mod plan;
 mod prefixes;
@@ -135,6 +136,10 @@ pub struct AlternativeReport {
     pub hard_unmet: usize,
     /// Whether everything the goal asks for is done, by the checker's own count.
     pub reaches_goal: bool,
+    /// Partitions whose entry could be left out without anything getting worse: see `minimal`. The contract allows them.
+    pub idle: Vec<String>,
+    /// How far outside the band brokers are after, summed, in shares of the mean.
+    pub distance: f64,
 }
 
 /// Reads a snapshot and a plan made from it, and recomputes all that the contract says of plans.
@@ -163,10 +168,10 @@ pub fn check(snapshot: &Value, plan: &Value, options: &CheckOptions) -> Result<R
         bounds::check(&cluster, &before, &plan, &ends, &mut findings);
         frontier::check(&cluster, &plan, &ends, &mut findings);
     }
-    if findings.found.is_empty() { Ok(report(&cluster, &before, &plan, &ends)) } else { Err(findings.found) }
+    if findings.found.is_empty() { Ok(report(&cluster, &before, &plan, &ends, options)) } else { Err(findings.found) }
 }
 
-fn report(cluster: &Cluster, before: &State, plan: &Plan, ends: &[bounds::End]) -> Report {
+fn report(cluster: &Cluster, before: &State, plan: &Plan, ends: &[bounds::End], options: &CheckOptions) -> Report {
     let bound = plan.bounds.moved_bytes;
     let of = |(alternative, end): (&plan::Alternative, &bounds::End)| AlternativeReport {
         label: alternative.label.clone(),
@@ -178,6 +183,8 @@ fn report(cluster: &Cluster, before: &State, plan: &Plan, ends: &[bounds::End]) 
         outside: balance::outside_brokers(cluster, &end.after).len(),
         hard_unmet: alternative.unmet.iter().filter(|unmet| unmet.hard).count(),
         reaches_goal: end.reaches_goal,
+        idle: minimal::idle(cluster, &end.after, &end.moves, options),
+        distance: balance::distance(cluster, &end.after),
     };
     Report {
         data_bytes: before.load.iter().map(|load| load[cluster::DISK]).sum(),

@@ -31,10 +31,21 @@ impl State {
 
     /// Completes one entry: the list as given, led by its first.
     pub fn apply(&mut self, cluster: &Cluster, partition: usize, to: &[usize]) {
-        self.carry(cluster, partition, false);
         self.copied[partition] |= to.iter().any(|broker| !self.lists[partition].contains(broker));
-        self.lists[partition] = to.to_vec();
-        self.leaders[partition] = to.first().copied();
+        self.put(cluster, partition, to, to.first().copied());
+    }
+
+    /// As if an entry had never been: list, leader and in-sync set as they are now.
+    pub fn take_back(&mut self, cluster: &Cluster, partition: usize) {
+        let facts = &cluster.partitions[partition];
+        self.copied[partition] = false;
+        self.put(cluster, partition, &facts.replicas, facts.leader);
+    }
+
+    fn put(&mut self, cluster: &Cluster, partition: usize, list: &[usize], leader: Option<usize>) {
+        self.carry(cluster, partition, false);
+        self.lists[partition] = list.to_vec();
+        self.leaders[partition] = leader;
         self.carry(cluster, partition, true);
     }
 
