@@ -88,11 +88,10 @@ pub(crate) fn outside(cluster: &Cluster, state: &State) -> BTreeSet<(usize, usiz
     found
 }
 
-/// How far outside brokers are, summed over brokers and resources.
-pub(crate) fn distance(cluster: &Cluster, state: &State) -> f64 {
+/// How far outside brokers are on each resource, summed.
+pub(crate) fn distance(cluster: &Cluster, state: &State) -> [f64; 4] {
     let means = Means::of(cluster, state);
-    let all = (0..cluster.brokers.len()).flat_map(|broker| (0..4).map(move |r| (broker, r)));
-    all.map(|(broker, r)| means.distance(cluster, state, broker, r)).sum()
+    [0, 1, 2, 3].map(|r| (0..cluster.brokers.len()).map(|broker| means.distance(cluster, state, broker, r)).sum())
 }
 
 pub(crate) fn outside_brokers(cluster: &Cluster, state: &State) -> BTreeSet<usize> {

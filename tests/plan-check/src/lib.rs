@@ -119,6 +119,9 @@ pub struct Report {
     pub data_bytes: u128,
     pub bound_bytes: u64,
     pub bound_seconds: Option<u64>,
+    /// How far outside the band brokers are before, and how many hard rules are broken then.
+    pub distance_before: [f64; 4],
+    pub broken_before: usize,
     pub alternatives: Vec<AlternativeReport>,
 }
 
@@ -134,12 +137,14 @@ pub struct AlternativeReport {
     /// Brokers outside the band on any resource, after.
     pub outside: usize,
     pub hard_unmet: usize,
+    /// Hard rules broken after, by the checker's own count.
+    pub broken: usize,
     /// Whether everything the goal asks for is done, by the checker's own count.
     pub reaches_goal: bool,
     /// Partitions whose entry could be left out without anything getting worse: see `minimal`. The contract allows them.
     pub idle: Vec<String>,
-    /// How far outside the band brokers are after, summed, in shares of the mean.
-    pub distance: f64,
+    /// How far outside the band brokers are after, summed, in shares of the mean: disk, network in, network out, cpu.
+    pub distance: [f64; 4],
 }
 
 /// Reads a snapshot and a plan made from it, and recomputes all that the contract says of plans.
@@ -182,6 +187,7 @@ fn report(cluster: &Cluster, before: &State, plan: &Plan, ends: &[bounds::End], 
         bytes_over_bound: (bound > 0).then(|| alternative.cost.moved_bytes as f64 / bound as f64),
         outside: balance::outside_brokers(cluster, &end.after).len(),
         hard_unmet: alternative.unmet.iter().filter(|unmet| unmet.hard).count(),
+        broken: unmet::broken(cluster, before, &end.after, options).len(),
         reaches_goal: end.reaches_goal,
         idle: minimal::idle(cluster, &end.after, &end.moves, options),
         distance: balance::distance(cluster, &end.after),
@@ -190,6 +196,8 @@ fn report(cluster: &Cluster, before: &State, plan: &Plan, ends: &[bounds::End], 
         data_bytes: before.load.iter().map(|load| load[cluster::DISK]).sum(),
         bound_bytes: bound,
         bound_seconds: plan.bounds.seconds,
+        distance_before: balance::distance(cluster, before),
+        broken_before: unmet::broken(cluster, before, before, options).len(),
         alternatives: plan.alternatives.iter().zip(ends).map(of).collect(),
     }
 }

@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::{CheckOptions, Findings, Rule};
 
 /// A hard rule that is broken: its name, the partition, the broker, the resource.
-type Broken = (&'static str, Option<usize>, Option<usize>, Option<usize>);
+pub(crate) type Broken = (&'static str, Option<usize>, Option<usize>, Option<usize>);
 
 /// Gives whether the goal is reached.
 pub(crate) fn check(
@@ -132,7 +132,8 @@ fn check_measured(cluster: &Cluster, after: &State, alternative: &Alternative, f
     }
 }
 
-fn broken(cluster: &Cluster, before: &State, after: &State, options: &CheckOptions) -> Vec<Broken> {
+/// Every hard rule that is broken, as far as the goal is about it.
+pub(crate) fn broken(cluster: &Cluster, before: &State, after: &State, options: &CheckOptions) -> Vec<Broken> {
     let mut broken = Vec::new();
     for partition in 0..cluster.partitions.len() {
         broken_partition(cluster, before, after, partition, options, &mut broken);

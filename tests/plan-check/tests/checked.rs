@@ -1,5 +1,7 @@
 //! Hundreds of generated clusters of every shape, every goal, each plan read by the checker. Must not know how plans are made.
 
+#[path = "planned/dice.rs"]
+mod dice;
 #[path = "planned/run.rs"]
 mod run;
 #[path = "planned/small.rs"]
@@ -17,7 +19,7 @@ fn check_many(kind: GoalKind, clusters: u64) {
     let mut planned = 0;
     let mut wrong: BTreeMap<Rule, (usize, u64, Finding)> = BTreeMap::new();
     for seed in 0..clusters {
-        let mut dice = small::Dice::new(seed * 7 + kind as u64);
+        let mut dice = dice::Dice::new(seed * 7 + kind as u64);
         let snapshot = small::cluster(&mut dice);
         let Some(goal) = small::goal(kind, &snapshot, &mut dice) else { continue };
         let limits = small::limits(&snapshot, &goal, &mut dice);
@@ -67,7 +69,7 @@ fn explicit_lists_are_what_they_say() {
 #[test]
 fn evacuations_and_drains_copy_exactly_what_they_must() {
     for seed in 0..60 {
-        let mut dice = small::Dice::new(seed + 10_000);
+        let mut dice = dice::Dice::new(seed + 10_000);
         let kind = if seed % 2 == 0 { GoalKind::Evacuate } else { GoalKind::Drain };
         let snapshot = ballast_lab::cluster(&small::shape(&mut dice));
         let Some(goal) = small::goal(kind, &snapshot, &mut dice) else { continue };
