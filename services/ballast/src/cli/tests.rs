@@ -42,6 +42,8 @@ fn every_command_of_the_contract_is_understood() {
         "plan create --rebalance --request-id 8f14e45f-ceea-467f-9575-3e1b0a6b8f00",
         "plan create --topic t:0=1,2,3 u:1=2,3",
         "plan create --topic t:0=1,2,3 --topic u:1=2,3",
+        "lab cluster --brokers 12 --topics 20 --partitions 200 --seed 3 --replication 2 --racks 4 --groups 2 --dead 1 --new 1",
+        "lab cluster --preset fleet-200 --draining 2 --shift 1 --kill 3,4",
         "plan list",
         "plan show plan-x",
         "plan moves plan-x --alternative 2",
