@@ -22,6 +22,8 @@ const SETTLING_EVALUATIONS_MIN: u64 = 20_000_000;
 
 /// A placement that may become an alternative.
 pub(crate) struct Candidate {
+    /// Goes as far as the goal can be reached; the first one where several say so.
+    pub is_main: bool,
     pub label: Label,
     pub why: String,
     pub placement: Placement,
@@ -29,7 +31,7 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     fn new(label: Label, why: &str, placement: Placement) -> Self {
-        Self { label, why: why.to_owned(), placement }
+        Self { is_main: false, label, why: why.to_owned(), placement }
     }
 }
 
@@ -95,7 +97,7 @@ fn rebalance(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate>
         Some(_) => (Label::ByteCap, "Comes as near to the band as the cap on copied bytes allows."),
         None => (Label::BestBalance, "Repairs every hard violation and brings as many brokers inside the band as can be."),
     };
-    found.push(Candidate::new(label, why, full));
+    found.push(Candidate { is_main: true, ..Candidate::new(label, why, full) });
     let half = |steps: &Steps| Some(steps.within(0.5));
     if let (None, Some(half)) = (model.limits.bytes_max, part(model, &cheapest, &scope, &steps, half)) {
         found.push(Candidate::new(Label::ByteCap, "What half of the bytes buy when the best pay first.", half));
@@ -131,7 +133,7 @@ fn descend(model: &Model<'_>, start: Placement, scope: &Scope, budget: &mut u64)
         placement = reached;
         all.push(steps);
     }
-    (tidied(model, placement, &edges, scope), all)
+    (tidied(model, placement, scope), all)
 }
 
 /// A part of the steps of each group, and what that part did not need taken back; `None` where it is none or all of them.
@@ -150,10 +152,12 @@ fn part(
     for (steps, &count) in steps.iter().zip(&counts) {
         steps.replay(model, &mut placement, count);
     }
-    Some(tidied(model, placement, &Edges::of(model, &start.load), scope))
+    Some(tidied(model, placement, scope))
 }
 
-fn tidied(model: &Model<'_>, mut placement: Placement, edges: &Edges, scope: &Scope) -> Placement {
+fn tidied(model: &Model<'_>, mut placement: Placement, scope: &Scope) -> Placement {
+    // What left brokers that do not count has moved the means.
+    let edges = &Edges::of(model, &placement.load);
     for group in 0..model.group_names.len() as u32 {
         let mut budget = u64::MAX;
         let mut descent = Descent::new(model, placement, edges, scope, group, &mut budget, 1);

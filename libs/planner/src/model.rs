@@ -40,7 +40,7 @@ pub(crate) struct BrokerFacts {
     pub capacity: Loads,
     /// Load above this breaks the capacity rule: 0 where it has no capacity and others have, the largest number where nobody has.
     pub limit: Loads,
-    /// Place among equally good brokers: by id, or shuffled by the seed.
+    /// Place among equally good brokers: their order, or shuffled by the seed.
     pub tie: u32,
 }
 
@@ -108,7 +108,10 @@ impl PartitionFacts {
 pub(crate) struct Model<'a> {
     pub goal: &'a Goal,
     pub limits: &'a Limits,
+    /// In an order that follows from what they are and hold, so that other ids give the same plan.
     pub brokers: Vec<BrokerFacts>,
+    /// Places of the brokers, by id.
+    by_id: Vec<(BrokerId, u32)>,
     pub topics: Vec<TopicFacts<'a>>,
     pub partitions: Vec<PartitionFacts>,
     /// The present replica lists, one after the other.
@@ -133,11 +136,12 @@ impl<'a> Model<'a> {
         let mut groups: BTreeSet<&str> = snapshot.brokers.iter().map(|broker| broker.group.as_str()).collect();
         groups.extend(snapshot.topics.iter().map(|topic| topic.group.as_str()));
         let group_names: Vec<String> = groups.into_iter().map(str::to_owned).collect();
-        let brokers = broker_facts(snapshot, goal, limits, seed, &group_names);
+        let brokers = broker_facts(snapshot, goal, limits, &group_names);
         let mut model = Model {
             goal,
             limits,
             open_racks: open_racks(&brokers, group_names.len()),
+            by_id: brokers.iter().zip(0..).map(|(broker, at)| (broker.id, at)).collect(),
             brokers,
             topics: Vec::new(),
             partitions: Vec::new(),
@@ -162,13 +166,15 @@ impl<'a> Model<'a> {
             }
         }
         model.keep_sums_in_range();
+        model.put_brokers_in_order(seed);
         model.present_load = model.loads();
         model.places = model.places();
         model
     }
 
     fn push(&mut self, partition: &Partition, excluded: bool) {
-        let index_of = |id: BrokerId| self.brokers.binary_search_by_key(&id, |broker| broker.id).ok();
+        let by_id = &self.by_id;
+        let index_of = |id: BrokerId| by_id.binary_search_by_key(&id, |&(id, _)| id).ok().map(|at| by_id[at].1 as usize);
         let start = self.slots.len() as u32;
         let mut leader = NOBODY;
         for &id in &partition.replicas {
@@ -223,6 +229,43 @@ impl<'a> Model<'a> {
                 }
             }
         }
+    }
+
+    /// The place of a broker.
+    pub fn index_of(&self, id: BrokerId) -> Option<u32> {
+        self.by_id.binary_search_by_key(&id, |&(id, _)| id).ok().map(|at| self.by_id[at].1)
+    }
+
+    /// Brokers by what they are and hold, by id only where that is the same; racks by their first broker.
+    fn put_brokers_in_order(&mut self, seed: u64) {
+        let mut held = vec![([0u64; 4], 0u32, 0u32); self.brokers.len()];
+        for facts in &self.partitions {
+            for &broker in &self.slots[facts.slots()] {
+                let (load, count, leaders) = &mut held[broker as usize];
+                add(load, &facts.role(facts.leader == broker));
+                *count += 1;
+                *leaders += u32::from(facts.leader == broker);
+            }
+        }
+        let mut order: Vec<u32> = (0..self.brokers.len() as u32).collect();
+        order.sort_by_key(|&at| {
+            let facts = &self.brokers[at as usize];
+            (facts.group, facts.standing as u8, facts.capacity, held[at as usize], facts.id)
+        });
+        let mut place = vec![0u32; order.len()];
+        order.iter().zip(0..).for_each(|(&was, is)| place[was as usize] = is);
+        self.brokers = order.iter().map(|&was| self.brokers[was as usize].clone()).collect();
+        self.by_id.iter_mut().for_each(|(_, at)| *at = place[*at as usize]);
+        self.slots.iter_mut().for_each(|broker| *broker = place[*broker as usize]);
+        for facts in self.partitions.iter_mut().filter(|facts| facts.leader != NOBODY) {
+            facts.leader = place[facts.leader as usize];
+        }
+        let mut racks: BTreeMap<u32, u32> = BTreeMap::new();
+        for facts in &mut self.brokers {
+            let next = racks.len() as u32;
+            facts.rack = *racks.entry(facts.rack).or_insert(next);
+        }
+        set_ties(&mut self.brokers, seed);
     }
 
     /// The same cluster once `placement` is carried out: what a second planning would see.
@@ -292,7 +335,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Open brokers of a group, by id.
+    /// Open brokers of a group.
     pub fn open_brokers(&self, group: u32) -> impl Iterator<Item = u32> + '_ {
         let open = move |&b: &u32| self.broker(b).standing == Standing::Open && self.broker(b).group == group;
         (0..self.brokers.len() as u32).filter(open)
@@ -313,7 +356,7 @@ fn group_index(names: &[String], name: &str) -> u32 {
     names.iter().position(|known| known == name).map_or(u32::MAX, |index| index as u32)
 }
 
-fn broker_facts(snapshot: &Snapshot, goal: &Goal, limits: &Limits, seed: u64, groups: &[String]) -> Vec<BrokerFacts> {
+fn broker_facts(snapshot: &Snapshot, goal: &Goal, limits: &Limits, groups: &[String]) -> Vec<BrokerFacts> {
     let mut known: BTreeMap<BrokerId, Option<&Broker>> =
         snapshot.brokers.iter().map(|broker| (broker.id, Some(broker))).collect();
     // A list may still name a broker that is no longer registered: it is as dead as one can be.
@@ -342,6 +385,10 @@ fn broker_facts(snapshot: &Snapshot, goal: &Goal, limits: &Limits, seed: u64, gr
         });
     }
     set_limits(&mut facts, limits);
+    facts
+}
+
+fn set_ties(facts: &mut [BrokerFacts], seed: u64) {
     let mut order: Vec<usize> = (0..facts.len()).collect();
     if seed != 0 {
         order.sort_by_key(|&at| (scramble(seed, facts[at].id), at));
@@ -349,7 +396,6 @@ fn broker_facts(snapshot: &Snapshot, goal: &Goal, limits: &Limits, seed: u64, gr
     for (tie, at) in order.into_iter().enumerate() {
         facts[at].tie = tie as u32;
     }
-    facts
 }
 
 /// SplitMix64's finisher: spreads ids over the numbers in an order that depends on the seed.

@@ -8,6 +8,7 @@ mod moves;
 mod others;
 mod polish;
 mod scope;
+mod shaking;
 mod steps;
 
 use std::collections::BinaryHeap;
@@ -108,7 +109,7 @@ impl<'a> Descent<'a> {
         let cells = cells(model, edges, &placement.load);
         let penalty: Vec<f64> = cells.iter().map(Cell::penalty).collect();
         let total: u128 = model.partitions.iter().map(|facts| u128::from(facts.bytes())).sum();
-        let charge = total as f64 / model.partitions.len().max(1) as f64 / 20.0 + 1.0;
+        let charge = (total as f64 / model.partitions.len().max(1) as f64 / 20.0).max(f64::MIN_POSITIVE);
         let members: Vec<u32> = model.open_brokers(group).collect();
         let of_members = || members.iter().map(|&broker| penalty[broker as usize]);
         let outside = of_members().filter(|&penalty| penalty > 0.0).count() as u32;
@@ -153,6 +154,7 @@ impl<'a> Descent<'a> {
                 break;
             }
         }
+        self.shake();
     }
 
     pub fn finish(self) -> (Placement, Steps) {
@@ -232,16 +234,22 @@ impl<'a> Descent<'a> {
     /// Takes the two ends of a change as they are now.
     fn note(&mut self, partition: u32, slot: u32, ends: [u32; 2]) {
         let mut penalty = self.steps.penalty();
-        for broker in ends.map(|broker| broker as usize) {
-            let cell = &mut self.cells[broker];
-            cell.load = field::vector(&self.placement.load[broker]);
-            let (before, after) = (self.penalty[broker], cell.penalty());
-            self.penalty[broker] = after;
-            penalty += after - before;
-            self.outside += u32::from(after > 0.0);
-            self.outside -= u32::from(before > 0.0);
+        for broker in ends {
+            penalty += self.refresh(broker);
         }
         self.steps.push(partition, slot, ends[1], self.placement.tally.bytes, penalty, self.outside);
+    }
+
+    /// Takes a broker as it is now; gives the change of its penalty.
+    fn refresh(&mut self, broker: u32) -> f64 {
+        let at = broker as usize;
+        let cell = &mut self.cells[at];
+        cell.load = field::vector(&self.placement.load[at]);
+        let (before, after) = (self.penalty[at], cell.penalty());
+        self.penalty[at] = after;
+        self.outside += u32::from(after > 0.0);
+        self.outside -= u32::from(before > 0.0);
+        after - before
     }
 
     /// What the bytes of a move count: those it adds to the plan, and a charge for being a move at all.

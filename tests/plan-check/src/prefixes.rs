@@ -33,6 +33,8 @@ pub(crate) fn check(
         .filter_map(|unmet| unmet.broker.zip(unmet.resource))
         .collect();
     let mut exceeded = BTreeSet::new();
+    // A broker above the cap may take as many as it gave: the rule did not hold for it before, and is not made worse.
+    let first = state.count.clone();
     for entry in moves {
         let was: Vec<[u128; 4]> = entry.to.iter().map(|&broker| state.load[broker]).collect();
         state.apply(cluster, entry.partition, &entry.to);
@@ -50,7 +52,7 @@ pub(crate) fn check(
                 }
             }
             let count = state.count[broker];
-            if entry.added.contains(&broker) && count > options.replicas_per_broker_max {
+            if entry.added.contains(&broker) && count > options.replicas_per_broker_max.max(first[broker]) {
                 findings.place = format!("{place}, {}", cluster.place(entry.partition));
                 findings.add(Rule::ReplicaCap, format!("puts {count} replicas on broker {id}"));
             }

@@ -301,6 +301,9 @@ fn best_leader(
     strictness: Strictness,
 ) -> Option<u32> {
     let mut able: Vec<u32> = list.iter().copied().filter(|&broker| model.can_lead(partition, broker)).collect();
+    // Excluded brokers lead only what nobody leads, and what they lead already.
+    let now = placement.leader[partition];
+    able.retain(|&broker| !model.broker(broker).closed || now == NOBODY || now == broker);
     able.retain(|&broker| broken(model, placement, partition, list, broker, strictness).is_none());
     let weight = |broker: u32| potential.leading(model, placement, partition, broker);
     able.into_iter().min_by(|&a, &b| {

@@ -146,7 +146,7 @@ impl Descent<'_> {
         if gain <= GAIN_MIN { 0.0 } else { gain / price }
     }
 
-    fn may_exchange(&self, broker: u32, own: u32, other: u32, theirs: u32) -> bool {
+    pub(super) fn may_exchange(&self, broker: u32, own: u32, other: u32, theirs: u32) -> bool {
         let model = self.model;
         let (p, q) = (model.owner[own as usize] as usize, model.owner[theirs as usize] as usize);
         if p == q || (model.is_capped() && !self.affords(&[(own, other), (theirs, broker)])) {

@@ -103,7 +103,7 @@ impl Descent<'_> {
         Look { found, others: Vec::new(), evaluations: looked_at }
     }
 
-    pub(super) fn handover_gain(&self, partition: usize, from: u32, to: u32) -> f64 {
+    fn handover_gain(&self, partition: usize, from: u32, to: u32) -> f64 {
         let extra = self.leader_extra(partition);
         self.gain_of_handing(&extra, from, to)
     }
