@@ -94,7 +94,8 @@ impl Descent<'_> {
     fn may_have_back(&self, partition: usize, now: &[u32]) -> bool {
         let model = self.model;
         let list = model.list(partition);
-        let holds = |&broker: &u32| model.is_welcome(broker) && model.broker(broker).group == self.group && self.has_place(broker);
+        let holds =
+            |&broker: &u32| model.is_welcome(broker) && model.broker(broker).group == self.group && self.has_place(broker);
         list.iter().filter(|broker| !now.contains(broker)).all(holds)
             && model.is_welcome(model.partitions[partition].leader)
             && rack_excess(model, self.group, list) <= rack_excess(model, self.group, now)

@@ -1,17 +1,20 @@
-//! For small groups that the descent left stuck: a walk that may go uphill, less and less, from where it ended. Must not be used
-//! where the descent gets everywhere: it looks at far more changes than it makes.
+//! For small groups, where single replicas weigh much: a walk that may go uphill, less and less, from where the descent ended, to
+//! places with less penalty or as little for fewer bytes. Must not be used on large ones: it tries far more than it makes.
 
 use super::{Cell, Descent};
 use crate::placement::Placement;
 
-/// Replicas of a group that is still small.
+/// Replicas of a group that is walked when it is stuck, and of one that always is.
 const SLOTS_MAX: usize = 2_000;
+const SLOTS_FEW: usize = 100;
 /// Changes tried in one walk, and walks.
 const TRIES: u64 = 40_000;
 const WALKS: u64 = 4;
 /// How far uphill a change may go at first, in shares of the mean.
 const RISE_MAX: f64 = 0.6;
-/// A walk counts only when it takes this share of what was left.
+/// What copying everything once counts beside the penalty while walking.
+const BYTES_WEIGHT: f64 = 2.0;
+/// A walk counts only when it takes this share of what was left, of the penalty or of the bytes.
 const GAIN_SHARE_MIN: f64 = 0.02;
 
 /// Marsaglia's xorshift: deterministic, and good enough to choose what to try.
@@ -35,33 +38,41 @@ struct Mark {
     outside: u32,
 }
 
+impl Mark {
+    fn is_better_than(&self, other: &Mark) -> bool {
+        let (bytes, others) = (self.placement.tally.bytes as f64, other.placement.tally.bytes as f64);
+        self.total < other.total * (1.0 - GAIN_SHARE_MIN)
+            || (self.total <= other.total && bytes < others * (1.0 - GAIN_SHARE_MIN))
+    }
+}
+
 impl Descent<'_> {
     /// Walks from where the descent ended, and stays at the best place found if it is better.
     pub(super) fn shake(&mut self) {
         let slots: usize = self.members.iter().map(|&broker| self.placement.hosted(broker).len()).sum();
-        if self.outside == 0 || slots > SLOTS_MAX || !self.scope.may_exchange() || self.members.len() < 2 {
+        let most = if self.outside == 0 { SLOTS_FEW } else { SLOTS_MAX };
+        let is_idle = self.outside == 0 && self.placement.tally.bytes == 0;
+        if is_idle || slots > most || !self.scope.may_exchange() || self.members.len() < 2 {
             return;
         }
         let start = self.mark();
         let mut best = self.mark();
         for walk in 0..WALKS {
-            if self.is_spent() || best.total <= 0.0 {
+            if self.is_spent() {
                 break;
             }
-            if let Some(better) = self.walk(walk + 1, best.total) {
+            if let Some(better) = self.walk(walk + 1, &best) {
                 best = better;
             }
-            self.back_to(&start);
+            self.back_to(if walk % 2 == 0 { &best } else { &start });
         }
-        if best.total < start.total * (1.0 - GAIN_SHARE_MIN) {
-            self.back_to(&best);
-        }
+        self.back_to(if best.is_better_than(&start) { &best } else { &start });
     }
 
-    fn walk(&mut self, seed: u64, least: f64) -> Option<Mark> {
+    fn walk(&mut self, seed: u64, least: &Mark) -> Option<Mark> {
         let mut dice = Dice(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
         let mut total: f64 = self.members.iter().map(|&broker| self.penalty[broker as usize]).sum();
-        let (mut least, mut best) = (least, None);
+        let (mut least, mut bytes, mut best) = (least.total, least.placement.tally.bytes, None);
         self.spend(TRIES as usize);
         for left in (0..TRIES).rev() {
             let rise = RISE_MAX * left as f64 / TRIES as f64;
@@ -70,12 +81,13 @@ impl Descent<'_> {
                 1 | 2 => self.try_move(&mut dice, rise),
                 _ => self.try_exchange(&mut dice, rise),
             };
-            if total < least - super::GAIN_MIN {
-                least = total;
-                best = Some(self.mark());
-                if self.outside == 0 {
-                    break;
-                }
+            let now = self.placement.tally.bytes;
+            // The sum drifts by rounding; nobody outside is exactly none.
+            let exact = if self.outside == 0 { 0.0 } else { total };
+            if exact < least - super::GAIN_MIN || (exact <= least && now < bytes) {
+                let mark = self.mark();
+                (least, bytes) = (mark.total, now);
+                best = Some(mark);
             }
         }
         best
@@ -93,8 +105,10 @@ impl Descent<'_> {
         match self.any_slot(dice) {
             Some(slot) if self.model.is_welcome(to) && self.may_move(slot, to) => {
                 let from = self.placement.holder(slot);
+                let bytes = self.bytes_weight();
                 let change = self.go(slot, to);
-                if change <= rise { change } else { change + self.go(slot, from) }
+                let dearer = self.bytes_weight() - bytes;
+                if change + dearer <= rise { change } else { change + self.go(slot, from) }
             }
             _ => 0.0,
         }
@@ -106,8 +120,10 @@ impl Descent<'_> {
         if broker == other || !self.may_exchange(broker, own, other, theirs) {
             return 0.0;
         }
+        let bytes = self.bytes_weight();
         let change = self.go(own, other) + self.go(theirs, broker);
-        if change <= rise { change } else { change + self.go(own, broker) + self.go(theirs, other) }
+        let dearer = self.bytes_weight() - bytes;
+        if change + dearer <= rise { change } else { change + self.go(own, broker) + self.go(theirs, other) }
     }
 
     fn try_handover(&mut self, dice: &mut Dice, rise: f64) -> f64 {
@@ -119,6 +135,12 @@ impl Descent<'_> {
         }
         let change = self.hand(partition, to);
         if change <= rise { change } else { change + self.hand(partition, from) }
+    }
+
+    /// The bytes of the plan so far, weighed against penalties: the charge is a twentieth of a partition.
+    fn bytes_weight(&self) -> f64 {
+        let all = self.charge * 20.0 * self.model.slots.len() as f64;
+        BYTES_WEIGHT * self.placement.tally.bytes as f64 / all
     }
 
     fn go(&mut self, slot: u32, to: u32) -> f64 {
