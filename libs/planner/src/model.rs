@@ -37,6 +37,8 @@ pub(crate) struct BrokerFacts {
     pub named: bool,
     /// Excluded by the limits: gets nothing.
     pub closed: bool,
+    /// Not among the only brokers that are to get something.
+    pub refuses: bool,
     pub capacity: Loads,
     /// Load above this breaks the capacity rule: 0 where it has no capacity and others have, the largest number where nobody has.
     pub limit: Loads,
@@ -70,6 +72,8 @@ pub(crate) struct PartitionFacts {
     follower_cpu: u64,
     /// Its topic is excluded: does not change.
     pub excluded: bool,
+    /// Its topic is to be left alone while nothing is wrong with it: balancing passes it over.
+    pub still: bool,
     /// A reassignment is under way: does not change.
     pub reassigning: bool,
     /// Led by a live replica that the pending reassignment removes.
@@ -156,17 +160,24 @@ impl<'a> Model<'a> {
         let mut topics: Vec<&Topic> = snapshot.topics.iter().collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         let excluded: BTreeSet<&str> = limits.excluded_topics.iter().map(String::as_str).collect();
+        let only: BTreeSet<&str> = limits.only_topics.iter().map(String::as_str).collect();
+        let only_partitions: BTreeSet<(&str, u32)> =
+            limits.only_partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
+        let all = only.is_empty() && only_partitions.is_empty();
         for topic in topics {
             let group = group_index(&model.group_names, &topic.group);
             model.topics.push(TopicFacts { name: &topic.name, id: topic.id.as_deref(), group });
             let mut partitions: Vec<&Partition> = topic.partitions.iter().collect();
             partitions.sort_by_key(|partition| partition.index);
             for partition in partitions {
-                model.push(partition, excluded.contains(topic.name.as_str()));
+                let named = all || only.contains(topic.name.as_str());
+                let named = named || only_partitions.contains(&(topic.name.as_str(), partition.index));
+                model.push(partition, !named || excluded.contains(topic.name.as_str()));
             }
         }
         model.keep_sums_in_range();
         model.put_brokers_in_order(seed);
+        model.leave_alone();
         model.present_load = model.loads();
         model.places = model.places();
         model
@@ -208,6 +219,7 @@ impl<'a> Model<'a> {
             leader_cpu: load.leader_cpu_millicores.unwrap_or(0),
             follower_cpu: load.follower_cpu_millicores.unwrap_or(0),
             excluded,
+            still: false,
             reassigning: partition.is_reassigning(),
             led_outside,
             offline: !led_outside && !self.in_sync[start as usize..].contains(&true),
@@ -287,6 +299,37 @@ impl<'a> Model<'a> {
         rebased
     }
 
+    /// Marks the topics that balancing passes over: idle ones, and those that are spread evenly, where the limits say so.
+    fn leave_alone(&mut self) {
+        let (ignore_idle, keep_spread) = (self.limits.ignore_idle_topics, self.limits.keep_spread_topics);
+        let mut start = 0;
+        while (ignore_idle || keep_spread) && start < self.partitions.len() {
+            let topic = self.partitions[start].topic;
+            let end = start + self.partitions[start..].iter().take_while(|facts| facts.topic == topic).count();
+            let idle = self.partitions[start..end].iter().all(|facts| facts.produce == 0 && facts.out == 0);
+            if (ignore_idle && idle) || (keep_spread && self.is_spread(start..end)) {
+                self.partitions[start..end].iter_mut().for_each(|facts| facts.still = true);
+            }
+            start = end;
+        }
+    }
+
+    /// Whether replicas and leaders of these partitions differ by one at most between the open brokers of their group.
+    fn is_spread(&self, partitions: std::ops::Range<usize>) -> bool {
+        let mut counts: BTreeMap<u32, [u32; 2]> = self.open_brokers(self.group_of(partitions.start)).map(|b| (b, [0; 2])).collect();
+        for facts in &self.partitions[partitions] {
+            for &broker in &self.slots[facts.slots()] {
+                let Some([replicas, leaders]) = counts.get_mut(&broker) else { return false };
+                (*replicas, *leaders) = (*replicas + 1, *leaders + u32::from(facts.leader == broker));
+            }
+        }
+        let even = |at: usize| {
+            let of = || counts.values().map(|counts| counts[at]);
+            of().max().unwrap_or(0) - of().min().unwrap_or(0) <= 1
+        };
+        even(0) && even(1)
+    }
+
     fn places(&self) -> Vec<u32> {
         let mut counts = vec![0u32; self.brokers.len()];
         self.slots.iter().for_each(|&broker| counts[broker as usize] += 1);
@@ -323,7 +366,8 @@ impl<'a> Model<'a> {
 
     /// Free to get replicas and leadership.
     pub fn is_welcome(&self, broker: u32) -> bool {
-        self.broker(broker).standing == Standing::Open && !self.broker(broker).closed
+        let facts = self.broker(broker);
+        facts.standing == Standing::Open && !facts.closed && !facts.refuses
     }
 
     /// Whether `broker`, a member of the partition's list, can lead it once the list holds: in sync now, or newly copied.
@@ -379,6 +423,7 @@ fn broker_facts(snapshot: &Snapshot, goal: &Goal, limits: &Limits, groups: &[Str
             standing: broker.map_or(Standing::Dead, |broker| standing(broker.state, goal.kind, named)),
             named,
             closed: limits.excluded_brokers.contains(&id),
+            refuses: !limits.only_to_brokers.is_empty() && !limits.only_to_brokers.contains(&id),
             capacity,
             limit: [0; 4],
             tie: 0,

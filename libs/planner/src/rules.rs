@@ -1,6 +1,7 @@
 //! The hard constraints: may this partition have that list and leader, given where everything else is.
 //! Must not know goals or what would be better.
 
+use crate::GoalKind;
 use crate::model::{BrokerFacts, Model, Standing};
 use crate::placement::{Placement, Tally};
 
@@ -48,10 +49,10 @@ pub(crate) fn broken(
         if facts.standing != Standing::Open {
             return Some(Rule::Liveness(broker));
         }
-        if facts.closed {
+        if facts.closed || facts.refuses {
             return Some(Rule::Excluded(broker));
         }
-        if facts.group != group {
+        if facts.group != group && !(model.goal.kind == GoalKind::Topic && model.limits.across_groups) {
             return Some(Rule::Group(broker));
         }
         if placement.count[broker as usize] >= model.places[broker as usize] {

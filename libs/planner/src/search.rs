@@ -10,6 +10,7 @@ mod polish;
 mod scope;
 mod shaking;
 mod steps;
+mod topics;
 
 use std::collections::BinaryHeap;
 
@@ -47,6 +48,8 @@ pub(crate) struct Descent<'a> {
     /// Members outside the band.
     outside: u32,
     extremes: others::Extremes,
+    /// Counts per topic and broker, where a limit speaks of them.
+    topics: Option<topics::Topics>,
     threads: usize,
     /// The share of what a move gains at one end that it may cost the other.
     burden_share_max: f64,
@@ -106,7 +109,7 @@ impl<'a> Descent<'a> {
         evaluations: &'a mut u64,
         threads: usize,
     ) -> Self {
-        let cells = cells(model, edges, &placement.load);
+        let cells = cells(model, edges, &placement.load, scope);
         let penalty: Vec<f64> = cells.iter().map(Cell::penalty).collect();
         let total: u128 = model.partitions.iter().map(|facts| u128::from(facts.bytes())).sum();
         let charge = (total as f64 / model.partitions.len().max(1) as f64 / 20.0).max(f64::MIN_POSITIVE);
@@ -115,11 +118,13 @@ impl<'a> Descent<'a> {
         let outside = of_members().filter(|&penalty| penalty > 0.0).count() as u32;
         let steps = Steps::start(of_members().sum(), outside, placement.tally.bytes);
         let extremes = others::Extremes::new(model, &members);
+        let topics = topics::Topics::new(model, &placement, group, members.len());
         Descent {
             model,
             placement,
             scope,
             extremes,
+            topics,
             group,
             members,
             cells,
@@ -136,6 +141,7 @@ impl<'a> Descent<'a> {
 
     /// Descends until no change pays or the evaluations are spent.
     pub fn run(&mut self) {
+        self.spread_topics();
         self.hand_over_all();
         if !self.scope.moves_replicas() {
             return;
@@ -221,14 +227,25 @@ impl<'a> Descent<'a> {
 
     fn relocate(&mut self, slot: u32, to: u32) {
         let from = self.placement.holder(slot);
-        self.placement.relocate(self.model, slot, to);
+        self.change(self.model.owner[slot as usize] as usize, |placement, model| placement.relocate(model, slot, to));
         self.note(self.model.owner[slot as usize], slot, [from, to]);
     }
 
     fn lead(&mut self, partition: usize, to: u32) {
         let from = self.placement.leader[partition];
-        self.placement.lead(self.model, partition, to);
+        self.change(partition, |placement, model| placement.lead(model, partition, to));
         self.note(partition as u32, steps::LEADERSHIP, [from, to]);
+    }
+
+    /// Changes one partition, and what is counted of its topic with it.
+    fn change(&mut self, partition: usize, how: impl FnOnce(&mut Placement, &Model<'_>)) {
+        if let Some(topics) = &mut self.topics {
+            topics.count(self.model, &self.placement, partition, false);
+        }
+        how(&mut self.placement, self.model);
+        if let Some(topics) = &mut self.topics {
+            topics.count(self.model, &self.placement, partition, true);
+        }
     }
 
     /// Takes the two ends of a change as they are now.

@@ -228,7 +228,7 @@ impl Mender<'_> {
         for broker in model.open_brokers(group) {
             let facts = model.broker(broker);
             let full = placement.count[broker as usize] >= model.places[broker as usize];
-            if facts.closed || full || list.contains(&broker) || (before.contains(&broker) && !list.contains(&broker)) {
+            if !model.is_welcome(broker) || full || list.contains(&broker) || (before.contains(&broker) && !list.contains(&broker)) {
                 continue;
             }
             let others = (0..list.len()).filter(|&other| other != at && model.broker(list[other]).rack == facts.rack).count();

@@ -72,7 +72,7 @@ impl Descent<'_> {
 
     /// The best exchange with each of the likely others, the best first.
     fn exchanges(&self, broker: u32) -> Look<Exchange> {
-        if self.model.broker(broker).closed || self.penalty[broker as usize] <= 0.0 {
+        if !self.model.is_welcome(broker) || self.penalty[broker as usize] <= 0.0 {
             return Look::default();
         }
         let own = self.pieces(broker, OWN_MAX);
@@ -156,7 +156,10 @@ impl Descent<'_> {
             let list = self.placement.list(model, partition);
             let (rack, left) = (model.broker(to).rack, model.broker(from).rack);
             let leads = self.placement.leader[partition] == from;
+            let topic = model.partitions[partition].topic;
             !list.contains(&to)
+                && model.is_welcome(to)
+                && self.topics.as_ref().is_none_or(|topics| topics.may_move(topic, from, to, leads))
                 && (rack == left || in_rack(model, list, rack) < rack_room(model, self.group, list.len()))
                 && (!leads || model.can_lead(partition, to))
         };

@@ -103,7 +103,7 @@ impl Descent<'_> {
         Look { found, others: Vec::new(), evaluations: looked_at }
     }
 
-    fn handover_gain(&self, partition: usize, from: u32, to: u32) -> f64 {
+    pub(super) fn handover_gain(&self, partition: usize, from: u32, to: u32) -> f64 {
         let extra = self.leader_extra(partition);
         self.gain_of_handing(&extra, from, to)
     }
@@ -126,7 +126,10 @@ impl Descent<'_> {
     }
 
     pub(super) fn may_lead(&self, partition: usize, from: u32, to: u32) -> bool {
-        self.may_take_leadership(partition, from, to) && self.fits_leadership(partition, to)
+        let topic = self.model.partitions[partition].topic;
+        self.may_take_leadership(partition, from, to)
+            && self.topics.as_ref().is_none_or(|topics| topics.may_lead(topic, from, to))
+            && self.fits_leadership(partition, to)
     }
 }
 

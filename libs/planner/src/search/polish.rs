@@ -10,6 +10,8 @@ use crate::rules::rack_excess;
 
 /// Passes over all changes: taking one back may make room for another's return. Each takes something back, the number is a guard.
 const PASSES_MAX: usize = 8;
+/// A rise of the penalty that is none.
+const ROUNDING: f64 = 1e-12;
 
 impl Descent<'_> {
     /// Sends changes back to where they were, the dearest first, while no broker gets worse: single replicas, then what is left of
@@ -26,7 +28,7 @@ impl Descent<'_> {
                 for slot in model.partitions[partition].slots() {
                     returned |= self.return_replica(slot as u32);
                 }
-                returned |= self.return_whole(partition);
+                returned |= self.return_leadership(partition) || self.return_whole(partition);
             }
             if !returned {
                 return;
@@ -52,9 +54,20 @@ impl Descent<'_> {
         }
         let item = self.item(slot);
         let after = self.cells[holder as usize].penalty_without(&item) + self.cells[home as usize].penalty_with(&item);
-        let returns = after <= self.penalty[holder as usize] + self.penalty[home as usize] && self.may_move(slot, home);
+        let returns = after <= self.penalty[holder as usize] + self.penalty[home as usize] + ROUNDING && self.may_move(slot, home);
         if returns {
             self.relocate(slot, home);
+        }
+        returns
+    }
+
+    /// Gives leadership back to the member of the list that had it; whether it could.
+    fn return_leadership(&mut self, partition: usize) -> bool {
+        let (was, is) = (self.model.partitions[partition].leader, self.placement.leader[partition]);
+        let holds = was != is && was != NOBODY && is != NOBODY && self.placement.list(self.model, partition).contains(&was);
+        let returns = holds && self.may_lead(partition, is, was) && self.handover_gain(partition, is, was) >= -ROUNDING;
+        if returns {
+            self.lead(partition, was);
         }
         returns
     }
@@ -79,11 +92,11 @@ impl Descent<'_> {
             }
             change += self.cells[broker as usize].penalty_at(&vector(&after)) - self.penalty[broker as usize];
         }
-        if change > 0.0 {
+        if change > ROUNDING {
             return false;
         }
         let list = list.to_vec();
-        self.placement.put(model, partition, &list, leader);
+        self.change(partition, |placement, model| placement.put(model, partition, &list, leader));
         for broker in touched {
             self.refresh(broker);
         }
@@ -96,6 +109,10 @@ impl Descent<'_> {
         let list = model.list(partition);
         let holds =
             |&broker: &u32| model.is_welcome(broker) && model.broker(broker).group == self.group && self.has_place(broker);
+        // Whether each single return was possible says whether the topic's counts allow it: as a whole it is not tried.
+        if self.topics.is_some() {
+            return false;
+        }
         list.iter().filter(|broker| !now.contains(broker)).all(holds)
             && model.is_welcome(model.partitions[partition].leader)
             && rack_excess(model, self.group, list) <= rack_excess(model, self.group, now)

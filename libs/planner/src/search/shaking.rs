@@ -8,8 +8,8 @@ use crate::placement::Placement;
 const SLOTS_MAX: usize = 2_000;
 const SLOTS_FEW: usize = 100;
 /// Changes tried in one walk, and walks.
-const TRIES: u64 = 40_000;
-const WALKS: u64 = 4;
+const TRIES: u64 = 20_000;
+const WALKS: u64 = 3;
 /// How far uphill a change may go at first, in shares of the mean.
 const RISE_MAX: f64 = 0.6;
 /// What copying everything once counts beside the penalty while walking.
@@ -52,7 +52,8 @@ impl Descent<'_> {
         let slots: usize = self.members.iter().map(|&broker| self.placement.hosted(broker).len()).sum();
         let most = if self.outside == 0 { SLOTS_FEW } else { SLOTS_MAX };
         let is_idle = self.outside == 0 && self.placement.tally.bytes == 0;
-        if is_idle || slots > most || !self.scope.may_exchange() || self.members.len() < 2 {
+        // Marks do not remember what is counted per topic.
+        if self.topics.is_some() || is_idle || slots > most || !self.scope.may_exchange() || self.members.len() < 2 {
             return;
         }
         let start = self.mark();
@@ -145,13 +146,14 @@ impl Descent<'_> {
 
     fn go(&mut self, slot: u32, to: u32) -> f64 {
         let from = self.placement.holder(slot);
-        self.placement.relocate(self.model, slot, to);
+        let partition = self.model.owner[slot as usize] as usize;
+        self.change(partition, |placement, model| placement.relocate(model, slot, to));
         self.refresh(from) + self.refresh(to)
     }
 
     fn hand(&mut self, partition: usize, to: u32) -> f64 {
         let from = self.placement.leader[partition];
-        self.placement.lead(self.model, partition, to);
+        self.change(partition, |placement, model| placement.lead(model, partition, to));
         self.refresh(from) + self.refresh(to)
     }
 

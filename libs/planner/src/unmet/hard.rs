@@ -121,7 +121,7 @@ fn obstacle(model: &Model<'_>, after: &Placement, partition: usize, leaving: u32
         let rest = in_rack(model, list, candidate.rack) - usize::from(candidate.rack == model.broker(leaving).rack);
         let disk = after.load[broker as usize][DISK].saturating_add(facts.bytes());
         let cause = match () {
-            () if candidate.closed => 0,
+            () if !model.is_welcome(broker) => 0,
             () if rest + 1 > room => 1,
             () if model.measured[DISK] && disk > candidate.limit[DISK] => 2,
             () => 3,
