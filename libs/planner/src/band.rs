@@ -1,7 +1,6 @@
 //! The band of each broker and resource in exact integers, and how far outside it a load is. Must not know replicas.
 
 use crate::model::{Loads, Model, Standing};
-use crate::placement::Placement;
 
 /// Load and capacity summed over the open brokers of a group, per resource, brokers without capacity left out.
 #[derive(Clone, Copy, Default)]
@@ -28,14 +27,15 @@ pub(crate) struct Edges {
     pub low: Vec<Loads>,
     pub high: Vec<Loads>,
     /// 1 / (capacity x mean): turns a surplus into a share of the mean.
-    scale: Vec<[f64; 4]>,
+    pub scale: Vec<[f64; 4]>,
     /// Whether any broker has a band in that resource.
     pub active: [bool; 4],
 }
 
 impl Edges {
-    pub fn new(model: &Model<'_>, placement: &Placement) -> Self {
-        let sums = group_sums(model, &placement.load);
+    /// Of these loads.
+    pub fn of(model: &Model<'_>, load: &[Loads]) -> Self {
+        let sums = group_sums(model, load);
         let brokers = model.brokers.len();
         let mut edges = Edges {
             low: vec![[0; 4]; brokers],
@@ -63,28 +63,6 @@ impl Edges {
     pub fn outside(&self, broker: u32, load: &Loads) -> u32 {
         let (low, high) = (&self.low[broker as usize], &self.high[broker as usize]);
         (0..4).filter(|&r| load[r] < low[r] || load[r] > high[r]).count() as u32
-    }
-
-    /// Squared distance from the band, or from the capacity limit where that is nearer, in shares of the mean; 0 inside.
-    pub fn penalty(&self, model: &Model<'_>, broker: u32, load: &Loads) -> f64 {
-        let at = broker as usize;
-        let mut sum = 0.0;
-        for r in 0..4 {
-            let (low, load) = (self.low[at][r], load[r]);
-            let high = self.high[at][r].min(model.brokers[at].limit[r].max(low));
-            let distance = if load > high { load - high } else { low.saturating_sub(load) };
-            if distance > 0 {
-                let share = distance as f64 * self.scale[at][r];
-                sum += share * share;
-            }
-        }
-        sum
-    }
-
-    /// Squared distance from the mean itself, in shares of it: what decides between places that are all inside the band.
-    pub fn unevenness(&self, broker: u32, load: &Loads) -> f64 {
-        let scale = &self.scale[broker as usize];
-        (0..4).filter(|&r| scale[r] > 0.0).map(|r| (load[r] as f64 * scale[r] - 1.0).powi(2)).sum()
     }
 
     /// Load as a share of the mean; 0 where no band applies.

@@ -77,16 +77,16 @@ fn forced(model: &Model<'_>, reached: &Placement) -> Forced {
 
 /// Bytes above the band that must leave brokers, and below it that must come, over brokers that were brought inside.
 fn surplus_and_deficit(model: &Model<'_>, reached: &Placement, forced: &Forced) -> (u64, u64) {
-    let present = Placement::present(model);
-    let edges = Edges::new(model, reached);
+    let present = &model.present_load;
+    let edges = Edges::of(model, &reached.load);
     let (mut surplus, mut deficit) = (0u64, 0u64);
     for (broker, facts) in model.brokers.iter().enumerate().filter(|(_, facts)| facts.standing == Standing::Open) {
         let after = reached.load[broker][DISK];
         let (low, high) = (edges.low[broker][DISK], edges.high[broker][DISK]);
         if facts.capacity[DISK] > 0 && (low..=high).contains(&after) {
-            let staying = present.load[broker][DISK].saturating_sub(forced.leaving[broker]);
+            let staying = present[broker][DISK].saturating_sub(forced.leaving[broker]);
             surplus = surplus.saturating_add(staying.saturating_sub(high));
-            deficit = deficit.saturating_add(low.saturating_sub(present.load[broker][DISK]));
+            deficit = deficit.saturating_add(low.saturating_sub(present[broker][DISK]));
         }
     }
     (surplus, deficit)
@@ -94,13 +94,13 @@ fn surplus_and_deficit(model: &Model<'_>, reached: &Placement, forced: &Forced) 
 
 /// Expand: what the named brokers lack to be inside the band, over those that were brought inside.
 fn named_deficit(model: &Model<'_>, reached: &Placement) -> u64 {
-    let present = Placement::present(model);
-    let edges = Edges::new(model, &present);
+    let present = &model.present_load;
+    let edges = Edges::of(model, present);
     let mut deficit = 0u64;
     for (broker, facts) in model.brokers.iter().enumerate().filter(|(_, facts)| facts.named) {
         let low = edges.low[broker][DISK];
         if facts.capacity[DISK] > 0 && reached.load[broker][DISK] >= low {
-            deficit = deficit.saturating_add(low.saturating_sub(present.load[broker][DISK]));
+            deficit = deficit.saturating_add(low.saturating_sub(present[broker][DISK]));
         }
     }
     deficit
@@ -108,7 +108,7 @@ fn named_deficit(model: &Model<'_>, reached: &Placement) -> u64 {
 
 /// Seconds that the busiest broker needs to copy in, or out as present leader, at 0.8 of its capacity less its load.
 fn seconds(model: &Model<'_>, first: &Schedule) -> Option<u64> {
-    let present = Placement::present(model);
+    let present = &model.present_load;
     let mut copied = vec![[0u128; 2]; model.brokers.len()];
     for &partition in &first.order {
         let facts = &model.partitions[partition];
@@ -123,7 +123,7 @@ fn seconds(model: &Model<'_>, first: &Schedule) -> Option<u64> {
     for (broker, copied) in copied.iter().enumerate() {
         for (direction, r) in [(0, NETWORK_IN), (1, NETWORK_OUT)] {
             if copied[direction] > 0 {
-                match tenfold_headroom(model, &present, broker as u32, r) {
+                match tenfold_headroom(model, present, broker as u32, r) {
                     0 => return None,
                     headroom => longest = longest.max((copied[direction] * 10).div_ceil(headroom)),
                 }
@@ -165,7 +165,7 @@ fn max_utilization(model: &Model<'_>, first: &Schedule) -> PerResource<Option<f6
 /// only go to another such broker, and so may the leader's part where every live replica is there.
 fn staying_loads(model: &Model<'_>, partition: usize, r: usize) -> impl Iterator<Item = u64> {
     let facts = &model.partitions[partition];
-    let (leads, follows) = (facts.leads[r], facts.follows[r]);
+    let (leads, follows) = (facts.leads()[r], facts.follows()[r]);
     let stays = |&&broker: &&u32| {
         let host = model.broker(broker);
         host.standing == Standing::Open && host.group == model.group_of(partition) && host.capacity[r] > 0

@@ -1,4 +1,4 @@
-//! Which candidates become alternatives: the first always, the others when they trade something for something.
+//! Which candidates become alternatives: those that no other makes pointless, in the order of the goal's policy.
 //! Must not know how candidates were found.
 
 use crate::bounds;
@@ -41,25 +41,55 @@ impl Standing {
     }
 }
 
-pub(crate) fn outcome(model: &Model<'_>, candidates: Vec<Candidate>) -> Outcome {
-    let mut shown: Vec<(Standing, Alternative)> = Vec::new();
-    let mut first: Option<Schedule> = None;
-    for candidate in candidates {
-        let schedule = schedule(model, &candidate.placement);
-        let alternative = report::alternative(model, candidate.label, candidate.why, &schedule);
-        let standing = Standing::of(model, &schedule, &alternative);
-        let is_first = first.is_none();
-        let adds = !alternative.moves.is_empty() && shown.iter().all(|(other, _)| standing.is_apart_from(other));
-        if is_first || adds {
-            shown.push((standing, alternative));
+/// A candidate in its order, told in the contract's words.
+struct Told {
+    schedule: Schedule,
+    alternative: Alternative,
+    standing: Standing,
+}
+
+fn tell(model: &Model<'_>, candidate: Candidate) -> Told {
+    let schedule = schedule(model, candidate.placement);
+    let alternative = report::alternative(model, candidate.label, candidate.why, &schedule);
+    let standing = Standing::of(model, &schedule, &alternative);
+    Told { schedule, alternative, standing }
+}
+
+/// Tells all candidates, on as many threads as there are.
+fn tell_all(model: &Model<'_>, candidates: Vec<Candidate>) -> Vec<Told> {
+    let share = candidates.len().div_ceil(model.limits.threads.max(1));
+    let mut parts: Vec<Vec<Candidate>> = Vec::new();
+    for (at, candidate) in candidates.into_iter().enumerate() {
+        if at % share == 0 {
+            parts.push(Vec::new());
         }
-        let has_moves = !schedule.order.is_empty();
-        first.get_or_insert(schedule);
-        if is_first && !has_moves {
-            break;
+        parts.last_mut().expect("one was pushed before the first candidate").push(candidate);
+    }
+    let each = |part: Vec<Candidate>| part.into_iter().map(|candidate| tell(model, candidate)).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let mut parts = parts.into_iter();
+        let own = parts.next().unwrap_or_default();
+        let others: Vec<_> = parts.map(|part| scope.spawn(|| each(part))).collect();
+        let mut told = each(own);
+        for other in others {
+            told.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        told
+    })
+}
+
+pub(crate) fn outcome(model: &Model<'_>, candidates: Vec<Candidate>) -> Outcome {
+    let mut told = tell_all(model, candidates).into_iter();
+    // The first is what the goal wants most: it is shown whatever the others are.
+    let first = told.next().expect("every goal gives at least one candidate");
+    let mut shown: Vec<(Standing, Alternative)> = vec![(first.standing, first.alternative)];
+    if !first.schedule.order.is_empty() {
+        for Told { alternative, standing, .. } in told {
+            if !alternative.moves.is_empty() && shown.iter().all(|(other, _)| standing.is_apart_from(other)) {
+                shown.push((standing, alternative));
+            }
         }
     }
-    let first = first.expect("every goal gives at least one candidate");
     let mut alternatives: Vec<Alternative> = shown.into_iter().map(|(_, alternative)| alternative).collect();
     if let [only] = alternatives.as_mut_slice() {
         only.label = Label::Only;
@@ -67,5 +97,5 @@ pub(crate) fn outcome(model: &Model<'_>, candidates: Vec<Candidate>) -> Outcome 
             only.why = "Nothing to do, or nothing that can be done.".to_owned();
         }
     }
-    Outcome { bounds: bounds::bounds(model, &first, &alternatives[0]), alternatives }
+    Outcome { bounds: bounds::bounds(model, &first.schedule, &alternatives[0]), alternatives }
 }

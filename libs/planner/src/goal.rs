@@ -4,7 +4,7 @@ use ballast_cluster::{BrokerId, TopicPartition};
 
 /// Candidate moves that the search may look at per second of a time budget: the constant that turns time into a number, so
 /// that the same budget gives the same plan on every machine.
-pub const EVALUATIONS_PER_SECOND: u64 = 5_000_000;
+pub const EVALUATIONS_PER_SECOND: u64 = 100_000_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum GoalKind {
@@ -111,6 +111,24 @@ pub struct Limits {
     pub excluded_topics: Vec<String>,
     /// Brokers that get no replica and no leadership, and give none unless they are dead, draining or named by the goal.
     pub excluded_brokers: Vec<BrokerId>,
+    /// Names of the only topics whose partitions may change; empty: all.
+    pub only_topics: Vec<String>,
+    /// The only partitions that may change, beside those of `only_topics`; empty: all.
+    pub only_partitions: Vec<TopicPartition>,
+    /// The only brokers that get replicas and leadership; empty: all.
+    pub only_to_brokers: Vec<BrokerId>,
+    /// The lists of a topic goal may name brokers outside the topic's group.
+    pub across_groups: bool,
+    /// Least leaders of a topic on each open broker of its group.
+    pub leaders_min: Vec<(String, u32)>,
+    /// Hard for new replicas: no broker gets more of a topic than its even share, rounded up; what crowds is spread.
+    pub spread_topics: bool,
+    /// Topics whose replicas and leaders are spread evenly already stay as they are.
+    pub keep_spread_topics: bool,
+    /// Topics that nobody writes to or reads from stay as they are.
+    pub ignore_idle_topics: bool,
+    /// Whose failure the others must have room for.
+    pub failure_room: FailureRoom,
     /// Most bytes that a plan may copy.
     pub bytes_max: Option<u64>,
     /// Most entries and most replica moves that a plan may have.
@@ -119,6 +137,8 @@ pub struct Limits {
     pub leader_moves_max: Option<u64>,
     /// Most candidate moves that the search may look at; `None` is ten seconds' worth.
     pub evaluations_max: Option<u64>,
+    /// Threads that look for changes; the plan is the same whatever their number.
+    pub threads: usize,
 }
 
 impl Default for Limits {
@@ -128,12 +148,30 @@ impl Default for Limits {
             replicas_per_broker_max: 10_000,
             excluded_topics: Vec::new(),
             excluded_brokers: Vec::new(),
+            only_topics: Vec::new(),
+            only_partitions: Vec::new(),
+            only_to_brokers: Vec::new(),
+            across_groups: false,
+            leaders_min: Vec::new(),
+            spread_topics: false,
+            keep_spread_topics: false,
+            ignore_idle_topics: false,
+            failure_room: FailureRoom::None,
             bytes_max: None,
             moves_max: None,
             leader_moves_max: None,
             evaluations_max: None,
+            threads: 2,
         }
     }
+}
+
+/// What may fail without the rest of its group exceeding a capacity limit, its load shared out by capacity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum FailureRoom {
+    None,
+    Broker,
+    Rack,
 }
 
 /// Shares of capacity, in millionths.

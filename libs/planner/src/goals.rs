@@ -4,10 +4,11 @@ mod demote;
 mod repair;
 mod targets;
 
+use crate::band::Edges;
 use crate::model::Model;
 use crate::placement::Placement;
 use crate::schedule::schedule;
-use crate::search::{Descent, Scope};
+use crate::search::{Descent, Scope, Steps};
 use crate::{GoalKind, Label};
 
 pub(crate) use repair::{Needs, must_leave};
@@ -15,6 +16,9 @@ pub(crate) use targets::{refusal as refused_target, resolve as targets};
 
 /// Rounds of planning on one's own result. Each lowers the penalty, so they end; the number is a guard.
 const ROUNDS_MAX: usize = 24;
+
+/// Evaluations that settling may always spend.
+const SETTLING_EVALUATIONS_MIN: u64 = 20_000_000;
 
 /// A placement that may become an alternative.
 pub(crate) struct Candidate {
@@ -30,72 +34,154 @@ impl Candidate {
 }
 
 /// Candidates in order of preference; the first is the one that reaches the goal as far as it can be reached.
-pub(crate) fn candidates(model: &Model<'_>) -> Vec<Candidate> {
+/// `first_valid` is called when the first of them stands.
+pub(crate) fn candidates(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate> {
     match model.goal.kind {
-        GoalKind::Rebalance => rebalance(model),
-        GoalKind::Evacuate | GoalKind::Drain => empty_brokers(model),
+        GoalKind::Rebalance => rebalance(model, first_valid),
+        GoalKind::Evacuate | GoalKind::Drain => empty_brokers(model, first_valid),
         GoalKind::Demote => {
             let why = "Leadership leaves the named brokers, which become the last choice of every list they are in.";
-            vec![Candidate::new(Label::BestBalance, why, settle(model, demote::demote))]
+            let demoted = demoted(model);
+            first_valid();
+            vec![Candidate::new(Label::BestBalance, why, demoted)]
         }
-        GoalKind::Expand => expand(model),
+        GoalKind::Expand => expand(model, first_valid),
         GoalKind::Topic => {
             let why = "The lists asked for, as far as they obey the hard rules.";
-            vec![Candidate::new(Label::BestBalance, why, targets::apply(model))]
+            let applied = targets::apply(model);
+            first_valid();
+            vec![Candidate::new(Label::BestBalance, why, applied)]
         }
     }
 }
 
-fn rebalance(model: &Model<'_>) -> Vec<Candidate> {
+fn demoted(model: &Model<'_>) -> Placement {
+    let mut again = |model: &Model<'_>, mut placement: Placement| {
+        demote::demote(model, &mut placement);
+        placement
+    };
+    let first = again(model, Placement::present(model));
+    settle(model, first, &mut again)
+}
+
+fn rebalance(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate> {
     let mut cheapest = Placement::present(model);
     repair::repair(model, &mut cheapest, &Needs::of(model));
+    let is_whole = cheapest.tally.entries == 0;
+    first_valid();
     let mut budget = evaluations(model);
-    let mut knee = None;
-    let full = settle(model, |model, placement| {
-        repair::repair(model, placement, &Needs::of(model));
-        let mut descent = Descent::new(model, placement, Scope::rebalance(model, placement), &mut budget);
-        descent.run();
-        let steps = descent.into_steps();
-        if knee.is_none() {
-            knee = Some(steps.knee(model, placement));
-        }
-        steps.apply(model, placement);
-    });
+    let before = budget;
+    let scope = Scope::rebalance(model, &cheapest);
+    let (placement, steps) = descend(model, cheapest.clone(), &scope, &mut budget);
+    // What is left after the first time round is worth a share of what that took.
+    budget = budget.min((before - budget) / 4 + SETTLING_EVALUATIONS_MIN);
+    // Where nothing had to be repaired, and nothing is left outside, a second planning has nothing to do.
+    let is_done = is_whole && steps.iter().all(|steps| steps.outside() == 0);
+    let full = if is_done {
+        startable(model, placement).0
+    } else {
+        settle(model, placement, &mut |model, placement| {
+            let mut placement = placement;
+            repair::repair(model, &mut placement, &Needs::of(model));
+            let scope = Scope::rebalance(model, &placement);
+            descend(model, placement, &scope, &mut budget).0
+        })
+    };
     let mut found = Vec::new();
+    if let Some(knee) = part(model, &cheapest, &scope, &steps, Steps::knee) {
+        found.push(Candidate::new(Label::Knee, "Brings nearly all brokers inside the band for much fewer bytes than all.", knee));
+    }
     let (label, why) = match model.limits.bytes_max {
         Some(_) => (Label::ByteCap, "Comes as near to the band as the cap on copied bytes allows."),
         None => (Label::BestBalance, "Repairs every hard violation and brings as many brokers inside the band as can be."),
     };
     found.push(Candidate::new(label, why, full));
+    let half = |steps: &Steps| Some(steps.within(0.5));
+    if let (None, Some(half)) = (model.limits.bytes_max, part(model, &cheapest, &scope, &steps, half)) {
+        found.push(Candidate::new(Label::ByteCap, "What half of the bytes buy when the best pay first.", half));
+    }
+    let leaders = if is_whole {
+        part(model, &cheapest, &scope, &steps, |steps| Some(steps.leadership()))
+    } else {
+        Some(leadership_only(model))
+    };
     let why = "Repairs what breaks a hard rule and copies nothing else.";
     found.push(Candidate::new(Label::Cheapest, why, cheapest));
-    if let Some(Some(knee)) = knee {
-        found.push(Candidate::new(
-            Label::Knee,
-            "Where a further byte copied starts to buy less balance than the bytes before it.",
-            knee,
-        ));
-    }
+    found.extend(leaders.map(|leaders| Candidate::new(Label::LeadershipOnly, "Copies nothing: only leadership moves.", leaders)));
+    found
+}
+
+fn leadership_only(model: &Model<'_>) -> Placement {
     let mut leaders = Placement::present(model);
     repair::elect(model, &mut leaders);
     // Its own share, so that a plan that spends the budget does not leave it without any.
     let mut budget = evaluations(model) / 10;
-    let mut descent = Descent::new(model, &leaders, Scope::leadership(model, |_| true), &mut budget);
-    descent.run();
-    descent.into_steps().apply(model, &mut leaders);
-    found.push(Candidate::new(Label::LeadershipOnly, "Copies nothing: only leadership moves.", leaders));
-    found
+    descend(model, leaders, &Scope::leadership(model, |_| true), &mut budget).0
 }
 
-fn empty_brokers(model: &Model<'_>) -> Vec<Candidate> {
+/// Descends group after group and takes back what was not needed. Gives the steps of each group as well.
+fn descend(model: &Model<'_>, start: Placement, scope: &Scope, budget: &mut u64) -> (Placement, Vec<Steps>) {
+    let edges = Edges::of(model, &start.load);
+    let mut placement = start;
+    let mut all = Vec::new();
+    for group in 0..model.group_names.len() as u32 {
+        let mut descent = Descent::new(model, placement, &edges, scope, group, budget, model.limits.threads);
+        descent.run();
+        let (reached, steps) = descent.finish();
+        placement = reached;
+        all.push(steps);
+    }
+    (tidied(model, placement, &edges, scope), all)
+}
+
+/// A part of the steps of each group, and what that part did not need taken back; `None` where it is none or all of them.
+fn part(
+    model: &Model<'_>,
+    start: &Placement,
+    scope: &Scope,
+    steps: &[Steps],
+    choose: impl Fn(&Steps) -> Option<usize>,
+) -> Option<Placement> {
+    let counts: Vec<usize> = steps.iter().map(|steps| choose(steps).unwrap_or(steps.len())).collect();
+    if counts.iter().zip(steps).all(|(&count, steps)| count == steps.len()) || counts.iter().all(|&count| count == 0) {
+        return None;
+    }
+    let mut placement = start.clone();
+    for (steps, &count) in steps.iter().zip(&counts) {
+        steps.replay(model, &mut placement, count);
+    }
+    Some(tidied(model, placement, &Edges::of(model, &start.load), scope))
+}
+
+fn tidied(model: &Model<'_>, mut placement: Placement, edges: &Edges, scope: &Scope) -> Placement {
+    for group in 0..model.group_names.len() as u32 {
+        let mut budget = u64::MAX;
+        let mut descent = Descent::new(model, placement, edges, scope, group, &mut budget, 1);
+        descent.return_home();
+        placement = descent.finish().0;
+    }
+    for partition in placement.changed(model) {
+        // Replicas that only changed places among themselves did not move at all.
+        let (was, is) = (model.list(partition), placement.list(model, partition));
+        if was != is && is.iter().all(|broker| was.contains(broker)) {
+            placement.put(model, partition, was, placement.leader[partition]);
+        }
+    }
+    placement
+}
+
+fn empty_brokers(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate> {
     let needs = Needs::of(model);
-    let cheapest = settle(model, |model, placement| repair::repair(model, placement, &needs));
-    let mut balanced = cheapest.clone();
+    let mut mend = |model: &Model<'_>, mut placement: Placement| {
+        repair::repair(model, &mut placement, &needs);
+        placement
+    };
+    let cheapest = mend(model, Placement::present(model));
+    first_valid();
+    let cheapest = settle(model, cheapest, &mut mend);
     let mut budget = evaluations(model);
     let scope = Scope::leadership(model, |partition| cheapest.is_changed(model, partition));
-    let mut descent = Descent::new(model, &cheapest, scope, &mut budget);
-    descent.run();
-    descent.into_steps().apply(model, &mut balanced);
+    let balanced = descend(model, cheapest.clone(), &scope, &mut budget).0;
     let mut leaders = Placement::present(model);
     repair::lead_elsewhere(model, &mut leaders);
     let (cheap, quick) = match model.goal.kind {
@@ -119,53 +205,53 @@ fn empty_brokers(model: &Model<'_>) -> Vec<Candidate> {
     ]
 }
 
-fn expand(model: &Model<'_>) -> Vec<Candidate> {
+fn expand(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate> {
     let mut budget = evaluations(model);
-    let mut knee = None;
-    let full = settle(model, |model, placement| {
-        let mut descent = Descent::new(model, placement, Scope::expand(model, placement), &mut budget);
-        descent.run();
-        let steps = descent.into_steps();
-        if knee.is_none() {
-            knee = Some(steps.knee(model, placement));
-        }
-        steps.apply(model, placement);
+    let start = Placement::present(model);
+    let scope = Scope::expand(model, &start);
+    let (placement, steps) = descend(model, start.clone(), &scope, &mut budget);
+    first_valid();
+    let full = settle(model, placement, &mut |model, placement| {
+        let scope = Scope::expand(model, &placement);
+        descend(model, placement, &scope, &mut budget).0
     });
     let mut found = vec![Candidate::new(Label::BestBalance, "Fills the named brokers until they are inside the band.", full)];
-    if let Some(Some(knee)) = knee {
-        found.push(Candidate::new(
-            Label::Knee,
-            "Where a further byte copied starts to buy less balance than the bytes before it.",
-            knee,
-        ));
+    let half = |steps: &Steps| Some(steps.within(0.5));
+    if let Some(half) = part(model, &start, &scope, &steps, half) {
+        found.push(Candidate::new(Label::ByteCap, "What half of the bytes buy when the best pay first.", half));
     }
     found
 }
 
 /// Plans on the result of planning until that plans nothing more, so that a second planning of a settled cluster is empty.
-fn settle(model: &Model<'_>, mut round: impl FnMut(&Model<'_>, &mut Placement)) -> Placement {
-    let mut settled = Placement::present(model);
-    round(model, &mut settled);
+fn settle(model: &Model<'_>, first: Placement, again: &mut dyn FnMut(&Model<'_>, Placement) -> Placement) -> Placement {
+    let mut settled = first;
     // Caps are for one plan: a further one may spend them again.
     for _ in 1..if model.is_capped() { 1 } else { ROUNDS_MAX } {
         let seen = model.rebased(&settled);
-        let mut next = Placement::present(&seen);
-        round(&seen, &mut next);
+        let next = again(&seen, Placement::present(&seen));
         let changed = next.changed(&seen);
         for &partition in &changed {
             let target = next.target(&seen, partition);
             settled.put(model, partition, &target, next.leader[partition]);
         }
         if changed.is_empty() {
-            // What cannot be started in any order is not part of the plan: settle without it.
-            let startable = schedule(model, &settled);
-            if startable.order.len() == settled.changed(model).len() {
+            // Settle without what cannot be started.
+            let entries = settled.changed(model).len();
+            let (startable, started) = startable(model, settled);
+            settled = startable;
+            if started == entries {
                 break;
             }
-            settled = startable.placement;
         }
     }
     settled
+}
+
+/// What cannot be started in any order is not part of the plan. Gives the number of entries that can as well.
+fn startable(model: &Model<'_>, wanted: Placement) -> (Placement, usize) {
+    let schedule = schedule(model, wanted);
+    (schedule.placement, schedule.order.len())
 }
 
 fn evaluations(model: &Model<'_>) -> u64 {

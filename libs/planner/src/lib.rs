@@ -25,7 +25,7 @@ mod validation;
 
 use ballast_cluster::Snapshot;
 
-pub use goal::{Band, CapacityShares, EVALUATIONS_PER_SECOND, Goal, GoalKind, Limits};
+pub use goal::{Band, CapacityShares, EVALUATIONS_PER_SECOND, FailureRoom, Goal, GoalKind, Limits};
 pub use outcome::{
     Alternative, Balance, Bounds, Cost, Label, Outcome, PerResource, Ratio, Resource, ResourceBalance, Unmet, UnmetGoal,
 };
@@ -36,6 +36,11 @@ pub use validation::{GoalError, GoalErrorClass, refuse_live_evacuation, validate
 ///
 /// `seed` breaks ties between equally good brokers; everything else is decided by the snapshot.
 pub fn plan(snapshot: &Snapshot, goal: &Goal, limits: &Limits, seed: u64) -> Outcome {
+    plan_observed(snapshot, goal, limits, seed, &mut || ())
+}
+
+/// As [`plan`]; `first_valid` is called once, when the first plan that obeys every rule stands.
+pub fn plan_observed(snapshot: &Snapshot, goal: &Goal, limits: &Limits, seed: u64, first_valid: &mut dyn FnMut()) -> Outcome {
     let model = model::Model::new(snapshot, goal, limits, seed);
-    frontier::outcome(&model, goals::candidates(&model))
+    frontier::outcome(&model, goals::candidates(&model, first_valid))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ballast_cluster::{Broker, BrokerId, BrokerState, Partition, Snapshot, Topic};
 
-use crate::placement::Placement;
+use crate::placement::{Placement, add};
 use crate::{Goal, GoalKind, Limits};
 
 /// One number per resource, in the order of [`crate::Resource::ALL`].
@@ -51,7 +51,9 @@ pub(crate) struct TopicFacts<'a> {
     pub group: u32,
 }
 
+/// One cache line.
 #[derive(Clone)]
+#[repr(align(64))]
 pub(crate) struct PartitionFacts {
     pub topic: u32,
     pub index: u32,
@@ -60,8 +62,12 @@ pub(crate) struct PartitionFacts {
     pub len: u32,
     /// The present leader if it lives, else [`NOBODY`].
     pub leader: u32,
-    pub leads: Loads,
-    pub follows: Loads,
+    size: u64,
+    produce: u64,
+    /// Network out of the leader: what consumers and followers fetch.
+    out: u64,
+    leader_cpu: u64,
+    follower_cpu: u64,
     /// Its topic is excluded: does not change.
     pub excluded: bool,
     /// A reassignment is under way: does not change.
@@ -78,11 +84,19 @@ impl PartitionFacts {
     }
 
     pub fn bytes(&self) -> u64 {
-        self.follows[DISK]
+        self.size
     }
 
-    pub fn role(&self, leader: bool) -> &Loads {
-        if leader { &self.leads } else { &self.follows }
+    pub fn leads(&self) -> Loads {
+        [self.size, self.produce, self.out, self.leader_cpu]
+    }
+
+    pub fn follows(&self) -> Loads {
+        [self.size, self.produce, 0, self.follower_cpu]
+    }
+
+    pub fn role(&self, leader: bool) -> Loads {
+        if leader { self.leads() } else { self.follows() }
     }
 
     pub fn slots(&self) -> std::ops::Range<usize> {
@@ -99,8 +113,14 @@ pub(crate) struct Model<'a> {
     pub partitions: Vec<PartitionFacts>,
     /// The present replica lists, one after the other.
     pub slots: Vec<u32>,
+    /// Parallel to `slots`: the partition.
+    pub owner: Vec<u32>,
     /// Parallel to `slots`: whether that replica may lead as things are.
     pub in_sync: Vec<bool>,
+    /// Load of each broker as things are.
+    pub present_load: Vec<Loads>,
+    /// Replicas that each broker may hold: the cap, or what it holds now where that is more.
+    pub places: Vec<u32>,
     /// Resources whose figure is known for every partition.
     pub measured: [bool; 4],
     /// Per group: racks with an open broker.
@@ -122,7 +142,10 @@ impl<'a> Model<'a> {
             topics: Vec::new(),
             partitions: Vec::new(),
             slots: Vec::new(),
+            owner: Vec::new(),
             in_sync: Vec::new(),
+            present_load: Vec::new(),
+            places: Vec::new(),
             measured: [true; 4],
             group_names,
         };
@@ -139,6 +162,8 @@ impl<'a> Model<'a> {
             }
         }
         model.keep_sums_in_range();
+        model.present_load = model.loads();
+        model.places = model.places();
         model
     }
 
@@ -154,6 +179,7 @@ impl<'a> Model<'a> {
                 leader = broker as u32;
             }
             self.slots.push(broker as u32);
+            self.owner.push(self.partitions.len() as u32);
             self.in_sync.push(lives && (leads || partition.in_sync.contains(&id)));
         }
         let outside = partition.leader.filter(|leader| !partition.replicas.contains(leader)).and_then(index_of);
@@ -170,13 +196,11 @@ impl<'a> Model<'a> {
             start,
             len: partition.replicas.len() as u32,
             leader,
-            leads: [
-                size,
-                produce,
-                out.saturating_add(load.consume_bytes_per_second.unwrap_or(0)),
-                load.leader_cpu_millicores.unwrap_or(0),
-            ],
-            follows: [size, produce, 0, load.follower_cpu_millicores.unwrap_or(0)],
+            size,
+            produce,
+            out: out.saturating_add(load.consume_bytes_per_second.unwrap_or(0)),
+            leader_cpu: load.leader_cpu_millicores.unwrap_or(0),
+            follower_cpu: load.follower_cpu_millicores.unwrap_or(0),
             excluded,
             reassigning: partition.is_reassigning(),
             led_outside,
@@ -187,14 +211,15 @@ impl<'a> Model<'a> {
     /// Sums stay below 2^63. Only figures that no cluster has come near it; then each is cut to its share of the range.
     fn keep_sums_in_range(&mut self) {
         let most = 1u64 << 63;
-        for resource in 0..4 {
-            let total: u128 =
-                self.partitions.iter().map(|p| u128::from(p.leads[resource].max(p.follows[resource])) * u128::from(p.len)).sum();
+        let figures: [fn(&mut PartitionFacts) -> &mut u64; 5] =
+            [|p| &mut p.size, |p| &mut p.produce, |p| &mut p.out, |p| &mut p.leader_cpu, |p| &mut p.follower_cpu];
+        for figure in figures {
+            let total: u128 = self.partitions.iter_mut().map(|p| u128::from(*figure(p)) * u128::from(p.len)).sum();
             if total > u128::from(most) {
                 let share = most / self.slots.len().max(1) as u64;
                 for partition in &mut self.partitions {
-                    partition.leads[resource] = partition.leads[resource].min(share);
-                    partition.follows[resource] = partition.follows[resource].min(share);
+                    let figure = figure(partition);
+                    *figure = share.min(*figure);
                 }
             }
         }
@@ -214,7 +239,27 @@ impl<'a> Model<'a> {
             }
             rebased.partitions[partition].leader = placement.leader[partition];
         }
+        rebased.present_load = placement.load.clone();
+        rebased.places = rebased.places();
         rebased
+    }
+
+    fn places(&self) -> Vec<u32> {
+        let mut counts = vec![0u32; self.brokers.len()];
+        self.slots.iter().for_each(|&broker| counts[broker as usize] += 1);
+        counts.into_iter().map(|count| count.max(self.limits.replicas_per_broker_max)).collect()
+    }
+
+    fn loads(&self) -> Vec<Loads> {
+        let mut loads = vec![[0; 4]; self.brokers.len()];
+        for facts in &self.partitions {
+            for &broker in &self.slots[facts.slots()] {
+                if !self.is_dead(broker) {
+                    add(&mut loads[broker as usize], &facts.role(facts.leader == broker));
+                }
+            }
+        }
+        loads
     }
 
     pub fn list(&self, partition: usize) -> &[u32] {

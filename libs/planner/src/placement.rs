@@ -32,7 +32,7 @@ impl Tally {
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Placement {
     /// Laid out as the model's slots.
     slots: Vec<u32>,
@@ -42,8 +42,10 @@ pub(crate) struct Placement {
     pub count: Vec<u32>,
     /// Leaders per broker.
     pub leaders: Vec<u32>,
-    /// Partitions per broker.
+    /// Slots per live broker.
     hosted: Vec<Vec<u32>>,
+    /// Where each slot is in its broker's `hosted`.
+    position: Vec<u32>,
     pub tally: Tally,
 }
 
@@ -51,17 +53,22 @@ impl Placement {
     /// The lists as they are.
     pub fn present(model: &Model<'_>) -> Self {
         let brokers = model.brokers.len();
+        let mut sizes = vec![0usize; brokers];
+        model.slots.iter().for_each(|&broker| sizes[broker as usize] += 1);
         let mut placement = Placement {
             slots: model.slots.clone(),
             leader: model.partitions.iter().map(|partition| partition.leader).collect(),
             load: vec![[0; 4]; brokers],
             count: vec![0; brokers],
             leaders: vec![0; brokers],
-            hosted: vec![Vec::new(); brokers],
+            hosted: sizes.into_iter().map(Vec::with_capacity).collect(),
+            position: vec![0; model.slots.len()],
             tally: Tally::default(),
         };
         for partition in 0..model.partitions.len() {
-            placement.count_in(model, partition);
+            for slot in model.partitions[partition].slots() {
+                placement.count_in(model, partition, slot);
+            }
         }
         placement
     }
@@ -70,6 +77,12 @@ impl Placement {
         &self.slots[model.partitions[partition].slots()]
     }
 
+    /// The broker that holds a slot.
+    pub fn holder(&self, slot: u32) -> u32 {
+        self.slots[slot as usize]
+    }
+
+    /// Slots on a live broker, in no particular order.
     pub fn hosted(&self, broker: u32) -> &[u32] {
         &self.hosted[broker as usize]
     }
@@ -77,16 +90,57 @@ impl Placement {
     /// Gives `partition` another list or leader.
     pub fn put(&mut self, model: &Model<'_>, partition: usize, list: &[u32], leader: u32) {
         self.tally = self.tally_with(model, partition, list, leader);
-        self.count_out(model, partition);
-        self.slots[model.partitions[partition].slots()].copy_from_slice(list);
+        let range = model.partitions[partition].slots();
+        for slot in range.clone() {
+            self.count_out(model, partition, slot);
+        }
+        self.slots[range.clone()].copy_from_slice(list);
         self.leader[partition] = leader;
-        self.count_in(model, partition);
+        for slot in range {
+            self.count_in(model, partition, slot);
+        }
+    }
+
+    /// Moves one replica, leadership with it.
+    pub fn relocate(&mut self, model: &Model<'_>, slot: u32, to: u32) {
+        let partition = model.owner[slot as usize] as usize;
+        let before = self.cost(model, partition);
+        let from = self.slots[slot as usize];
+        self.count_out(model, partition, slot as usize);
+        self.slots[slot as usize] = to;
+        if self.leader[partition] == from {
+            self.leader[partition] = to;
+        }
+        self.count_in(model, partition, slot as usize);
+        self.tally = self.tally.minus(before).plus(self.cost(model, partition));
+    }
+
+    /// Gives leadership to another member of the list.
+    pub fn lead(&mut self, model: &Model<'_>, partition: usize, leader: u32) {
+        let before = self.cost(model, partition);
+        let facts = &model.partitions[partition];
+        let was = self.leader[partition];
+        if was != NOBODY {
+            let load = &mut self.load[was as usize];
+            subtract(load, &facts.leads());
+            add(load, &facts.follows());
+            self.leaders[was as usize] -= 1;
+        }
+        let load = &mut self.load[leader as usize];
+        subtract(load, &facts.follows());
+        add(load, &facts.leads());
+        self.leaders[leader as usize] += 1;
+        self.leader[partition] = leader;
+        self.tally = self.tally.minus(before).plus(self.cost(model, partition));
     }
 
     /// The tally if `partition` had `list` and `leader`.
     pub fn tally_with(&self, model: &Model<'_>, partition: usize, list: &[u32], leader: u32) -> Tally {
-        let now = cost(model, partition, self.list(model, partition), self.leader[partition]);
-        self.tally.minus(now).plus(cost(model, partition, list, leader))
+        self.tally.minus(self.cost(model, partition)).plus(cost(model, partition, list, leader))
+    }
+
+    fn cost(&self, model: &Model<'_>, partition: usize) -> Tally {
+        cost(model, partition, self.list(model, partition), self.leader[partition])
     }
 
     pub fn is_changed(&self, model: &Model<'_>, partition: usize) -> bool {
@@ -107,36 +161,32 @@ impl Placement {
         target
     }
 
-    fn count_in(&mut self, model: &Model<'_>, partition: usize) {
-        let facts = &model.partitions[partition];
-        for slot in facts.slots() {
-            let broker = self.slots[slot] as usize;
-            if model.is_dead(broker as u32) {
-                continue;
-            }
-            let leads = self.leader[partition] == broker as u32;
-            add(&mut self.load[broker], facts.role(leads));
-            self.count[broker] += 1;
-            self.leaders[broker] += u32::from(leads);
-            self.hosted[broker].push(partition as u32);
+    fn count_in(&mut self, model: &Model<'_>, partition: usize, slot: usize) {
+        let broker = self.slots[slot];
+        if model.is_dead(broker) {
+            return;
         }
+        let (at, leads) = (broker as usize, self.leader[partition] == broker);
+        add(&mut self.load[at], &model.partitions[partition].role(leads));
+        self.count[at] += 1;
+        self.leaders[at] += u32::from(leads);
+        self.position[slot] = self.hosted[at].len() as u32;
+        self.hosted[at].push(slot as u32);
     }
 
-    fn count_out(&mut self, model: &Model<'_>, partition: usize) {
-        let facts = &model.partitions[partition];
-        for slot in facts.slots() {
-            let broker = self.slots[slot] as usize;
-            if model.is_dead(broker as u32) {
-                continue;
-            }
-            let leads = self.leader[partition] == broker as u32;
-            subtract(&mut self.load[broker], facts.role(leads));
-            self.count[broker] -= 1;
-            self.leaders[broker] -= u32::from(leads);
-            let hosted = &mut self.hosted[broker];
-            if let Some(at) = hosted.iter().position(|&held| held == partition as u32) {
-                hosted.swap_remove(at);
-            }
+    fn count_out(&mut self, model: &Model<'_>, partition: usize, slot: usize) {
+        let broker = self.slots[slot];
+        if model.is_dead(broker) {
+            return;
+        }
+        let (at, leads) = (broker as usize, self.leader[partition] == broker);
+        subtract(&mut self.load[at], &model.partitions[partition].role(leads));
+        self.count[at] -= 1;
+        self.leaders[at] -= u32::from(leads);
+        let position = self.position[slot] as usize;
+        self.hosted[at].swap_remove(position);
+        if let Some(&moved) = self.hosted[at].get(position) {
+            self.position[moved as usize] = position as u32;
         }
     }
 }

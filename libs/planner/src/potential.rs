@@ -65,12 +65,13 @@ impl Potential {
         let at = broker as usize;
         let facts = &model.partitions[partition];
         let leads_now = placement.leader[partition] == broker;
-        let held = if placement.list(model, partition).contains(&broker) { *facts.role(leads_now) } else { [0; 4] };
+        let held = if placement.list(model, partition).contains(&broker) { facts.role(leads_now) } else { [0; 4] };
         let others = f64::from(placement.leaders[at] - u32::from(leads_now));
         let mut rise = self.count[at][1] * (2.0 * others + 1.0);
+        let (leads, follows) = (facts.leads(), facts.follows());
         for (r, held) in held.into_iter().enumerate() {
             let rest = (placement.load[at][r] - held) as f64;
-            let (leading, following) = (rest + facts.leads[r] as f64, rest + facts.follows[r] as f64);
+            let (leading, following) = (rest + leads[r] as f64, rest + follows[r] as f64);
             rise += self.weight[at][r] * (leading * leading - following * following);
         }
         rise

@@ -1,13 +1,13 @@
 //! One sentence for each move: which broker it helps, or which rule it repairs. Must not decide anything.
 
 use crate::band::Edges;
-use crate::model::{Model, NOBODY, Standing};
+use crate::model::{Loads, Model, NOBODY, Standing};
 use crate::placement::Placement;
 use crate::rules::rack_excess;
 use crate::schedule::added;
 use crate::{GoalKind, Resource};
 
-pub(crate) fn reason(model: &Model<'_>, present: &Placement, edges: &Edges, after: &Placement, partition: usize) -> String {
+pub(crate) fn reason(model: &Model<'_>, present: &[Loads], edges: &Edges, after: &Placement, partition: usize) -> String {
     let list = after.list(model, partition);
     let gone: Vec<u32> = model.list(partition).iter().copied().filter(|broker| !list.contains(broker)).collect();
     let joined = added(model, after, partition);
@@ -45,7 +45,7 @@ pub(crate) fn reason(model: &Model<'_>, present: &Placement, edges: &Edges, afte
     format!("Evens out what the other moves leave: a replica goes from broker {from} to broker {to}{with_leader}.")
 }
 
-fn leadership(model: &Model<'_>, present: &Placement, edges: &Edges, after: &Placement, partition: usize) -> String {
+fn leadership(model: &Model<'_>, present: &[Loads], edges: &Edges, after: &Placement, partition: usize) -> String {
     let (was, is) = (model.partitions[partition].leader, after.leader[partition]);
     let to = model.broker(is).id;
     if was == NOBODY {
@@ -71,11 +71,11 @@ fn leadership(model: &Model<'_>, present: &Placement, edges: &Edges, after: &Pla
 }
 
 /// The resource on which a broker is outside the band on that side.
-fn off_band(present: &Placement, edges: &Edges, broker: u32, above: bool) -> Option<Resource> {
+fn off_band(present: &[Loads], edges: &Edges, broker: u32, above: bool) -> Option<Resource> {
     let at = broker as usize;
     Resource::ALL.into_iter().find(|&resource| {
         let r = resource as usize;
-        if above { present.load[at][r] > edges.high[at][r] } else { present.load[at][r] < edges.low[at][r] }
+        if above { present[at][r] > edges.high[at][r] } else { present[at][r] < edges.low[at][r] }
     })
 }
 

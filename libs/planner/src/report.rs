@@ -9,14 +9,14 @@ use crate::schedule::{Schedule, added, added_bytes};
 use crate::{Alternative, Balance, Cost, Label, PerResource, ResourceBalance, reasons, unmet};
 
 pub(crate) fn alternative(model: &Model<'_>, label: Label, why: String, schedule: &Schedule) -> Alternative {
-    let present = Placement::present(model);
+    let before = Edges::of(model, &model.present_load);
     Alternative {
         label,
         why,
         cost: cost(model, schedule),
-        balance: Balance { before: balance(model, &present), after: balance(model, &schedule.placement) },
+        balance: Balance { before: balance(model, &model.present_load), after: balance(model, &schedule.placement.load) },
         unmet: unmet::unmet(model, schedule),
-        moves: moves(model, &present, schedule),
+        moves: moves(model, &before, schedule),
     }
 }
 
@@ -33,13 +33,12 @@ fn cost(model: &Model<'_>, schedule: &Schedule) -> Cost {
         moved_bytes: tally.bytes,
         replica_moves: tally.replica_moves,
         leader_moves: tally.leader_moves,
-        estimated_seconds: schedule.estimated_seconds(model),
+        estimated_seconds: schedule.estimated_seconds,
         peak_broker_in_bytes: received.into_iter().max().unwrap_or(0),
     }
 }
 
-fn moves(model: &Model<'_>, present: &Placement, schedule: &Schedule) -> Vec<Reassignment> {
-    let edges = Edges::new(model, present);
+fn moves(model: &Model<'_>, edges: &Edges, schedule: &Schedule) -> Vec<Reassignment> {
     let ids = |list: &[u32]| -> Vec<BrokerId> { list.iter().map(|&broker| model.broker(broker).id).collect() };
     let entry = |&partition: &usize| {
         let facts = &model.partitions[partition];
@@ -50,16 +49,16 @@ fn moves(model: &Model<'_>, present: &Placement, schedule: &Schedule) -> Vec<Rea
             from: ids(model.list(partition)),
             to: ids(&schedule.placement.target(model, partition)),
             bytes: added_bytes(model, &schedule.placement, partition),
-            reason: reasons::reason(model, present, &edges, &schedule.placement, partition),
+            reason: reasons::reason(model, &model.present_load, edges, &schedule.placement, partition),
         }
     };
     schedule.order.iter().map(entry).collect()
 }
 
-/// Extremes over the mean and the brokers outside the band, per resource, as `placement` stands.
-pub(crate) fn balance(model: &Model<'_>, placement: &Placement) -> PerResource<ResourceBalance> {
-    let edges = Edges::new(model, placement);
-    let sums = group_sums(model, &placement.load);
+/// Extremes over the mean and the brokers outside the band, per resource, with these loads.
+pub(crate) fn balance(model: &Model<'_>, loads: &[Loads]) -> PerResource<ResourceBalance> {
+    let edges = Edges::of(model, loads);
+    let sums = group_sums(model, loads);
     let of = |r: usize| {
         let mut balance = ResourceBalance::default();
         for (broker, facts) in model.brokers.iter().enumerate().filter(|(_, facts)| facts.standing == Standing::Open) {
@@ -67,7 +66,7 @@ pub(crate) fn balance(model: &Model<'_>, placement: &Placement) -> PerResource<R
             if facts.capacity[r] == 0 || sum.load == 0 {
                 continue;
             }
-            let load = placement.load[broker][r];
+            let load = loads[broker][r];
             let ratio = load as f64 / facts.capacity[r] as f64 / (sum.load as f64 / sum.capacity as f64);
             let is_outside = u32::from(load < edges.low[broker][r] || load > edges.high[broker][r]);
             balance.max_over_mean = Some(balance.max_over_mean.map_or(ratio, |most| most.max(ratio)));
@@ -81,7 +80,7 @@ pub(crate) fn balance(model: &Model<'_>, placement: &Placement) -> PerResource<R
 
 /// Brokers outside the band on any resource, and the same summed over resources.
 pub(crate) fn brokers_outside(model: &Model<'_>, placement: &Placement) -> (u64, u64) {
-    let edges = Edges::new(model, placement);
+    let edges = Edges::of(model, &placement.load);
     let outside = |(broker, load): (usize, &Loads)| u64::from(edges.outside(broker as u32, load));
     let per_broker: Vec<u64> = placement.load.iter().enumerate().map(outside).collect();
     (per_broker.iter().filter(|&&outside| outside > 0).count() as u64, per_broker.iter().sum())

@@ -54,7 +54,7 @@ pub(crate) fn broken(
         if facts.group != group {
             return Some(Rule::Group(broker));
         }
-        if placement.count[broker as usize] >= model.limits.replicas_per_broker_max {
+        if placement.count[broker as usize] >= model.places[broker as usize] {
             return Some(Rule::ReplicaCap(broker));
         }
     }
@@ -113,7 +113,7 @@ fn capacity_broken(
     let now = placement.list(model, partition);
     for &broker in list.iter().filter(|&&broker| !model.is_dead(broker)) {
         let more = facts.role(leader == broker);
-        let less = if now.contains(&broker) { *facts.role(placement.leader[partition] == broker) } else { [0; 4] };
+        let less = if now.contains(&broker) { facts.role(placement.leader[partition] == broker) } else { [0; 4] };
         for r in 0..4 {
             let host = model.broker(broker);
             if more[r] <= less[r] || !is_limited(model, host, r, strictness) {

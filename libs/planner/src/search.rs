@@ -1,226 +1,334 @@
-//! Brings brokers inside the band by the change that pays most per byte copied, the worst broker first.
-//! Must not know goals, labels or how a plan is reported. A plain descent: every change lowers the penalty.
+//! Brings the brokers of one group inside the band: leadership first, then the moves that gain most per byte copied, then what
+//! turned out not to be needed goes back. Must not know goals, labels or how a plan is reported. Every change lowers the penalty.
 
-mod candidates;
+mod exchange;
+mod field;
+mod leadership;
+mod moves;
+mod others;
+mod polish;
 mod scope;
 mod steps;
 
+use std::collections::BinaryHeap;
+
 use crate::band::Edges;
-use crate::model::{DISK, Model, NOBODY};
+use crate::model::Model;
 use crate::placement::Placement;
-use candidates::{Change, Seen};
+use crate::rules::{Strictness, is_limited, within_caps};
+use field::{Cell, cells};
 pub(crate) use scope::Scope;
 pub(crate) use steps::Steps;
 
-/// A change must take at least this share of the penalty of the broker it is made for.
-const GAIN_SHARE_MIN: f64 = 0.01;
-/// What evenness inside the band counts beside distance from it, when changes that both gain are compared.
-const EVENNESS_WEIGHT: f64 = 0.02;
-/// Brokers looked at as the other end of a change before all are.
-const OTHERS_FIRST: usize = 6;
+/// Gains below this share of the mean are rounding.
+const GAIN_MIN: f64 = 1e-9;
+/// Brokers are worked on in the order of what their best change is worth; one goes on until the next is worth this much more.
+const TURN_SHARE: f64 = 0.5;
+/// Where nothing else helps a move may burden its other end, by this share of what it gains.
+const BURDEN_SHARE_MAX: f64 = 0.5;
+/// Most brokers looked at before anything is changed.
+const AT_ONCE_MAX: usize = 16;
 
 pub(crate) struct Descent<'a> {
     model: &'a Model<'a>,
     placement: Placement,
-    edges: Edges,
-    scope: Scope,
+    scope: &'a Scope,
+    group: u32,
+    /// Open brokers of the group.
+    members: Vec<u32>,
+    cells: Vec<Cell>,
     /// Per broker, as the placement stands.
     penalty: Vec<f64>,
-    unevenness: Vec<f64>,
     evaluations: &'a mut u64,
     /// Bytes that a change is charged beside those it copies, so that free ones are not infinitely good.
     charge: f64,
     steps: Steps,
-    /// What was the best in the last look, the best last.
-    shortlist: Vec<Seen>,
+    /// Members outside the band.
+    outside: u32,
+    extremes: others::Extremes,
+    threads: usize,
+    /// The share of what a move gains at one end that it may cost the other.
+    burden_share_max: f64,
+    /// Turns samples round.
+    cursor: usize,
+}
+
+/// Which end of a move a broker is worked on as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Over,
+    Under,
+}
+
+/// What one look at a broker showed.
+struct Look<T> {
+    found: Vec<T>,
+    /// Brokers that were weighed as the other end.
+    others: Vec<u32>,
+    evaluations: usize,
+}
+
+impl<T> Default for Look<T> {
+    fn default() -> Self {
+        Look { found: Vec::new(), others: Vec::new(), evaluations: 1 }
+    }
+}
+
+/// A broker in the queue, with what its best change was worth when last looked at.
+#[derive(PartialEq)]
+struct Turn {
+    worth: f64,
+    broker: u32,
+}
+
+impl Eq for Turn {}
+
+impl Ord for Turn {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.worth.total_cmp(&other.worth).then(other.broker.cmp(&self.broker))
+    }
+}
+
+impl PartialOrd for Turn {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl<'a> Descent<'a> {
-    pub fn new(model: &'a Model<'a>, placement: &Placement, scope: Scope, evaluations: &'a mut u64) -> Self {
-        let edges = Edges::new(model, placement);
-        let brokers = model.brokers.len() as u32;
-        let penalty: Vec<f64> =
-            (0..brokers).map(|broker| edges.penalty(model, broker, &placement.load[broker as usize])).collect();
-        let unevenness: Vec<f64> =
-            (0..brokers).map(|broker| edges.unevenness(broker, &placement.load[broker as usize])).collect();
+    pub fn new(
+        model: &'a Model<'a>,
+        placement: Placement,
+        edges: &Edges,
+        scope: &'a Scope,
+        group: u32,
+        evaluations: &'a mut u64,
+        threads: usize,
+    ) -> Self {
+        let cells = cells(model, edges, &placement.load);
+        let penalty: Vec<f64> = cells.iter().map(Cell::penalty).collect();
         let total: u128 = model.partitions.iter().map(|facts| u128::from(facts.bytes())).sum();
         let charge = total as f64 / model.partitions.len().max(1) as f64 / 20.0 + 1.0;
-        let steps = Steps::start(penalty.iter().sum());
+        let members: Vec<u32> = model.open_brokers(group).collect();
+        let of_members = || members.iter().map(|&broker| penalty[broker as usize]);
+        let outside = of_members().filter(|&penalty| penalty > 0.0).count() as u32;
+        let steps = Steps::start(of_members().sum(), outside, placement.tally.bytes);
+        let extremes = others::Extremes::new(model, &members);
         Descent {
             model,
-            placement: placement.clone(),
-            edges,
+            placement,
             scope,
+            extremes,
+            group,
+            members,
+            cells,
             penalty,
-            unevenness,
             evaluations,
             charge,
             steps,
-            shortlist: Vec::new(),
+            outside,
+            threads,
+            burden_share_max: 0.0,
+            cursor: 0,
         }
     }
 
-    /// Descends until no change pays or the evaluations are spent, then takes back what turned out not to be needed.
+    /// Descends until no change pays or the evaluations are spent.
     pub fn run(&mut self) {
-        loop {
-            let before = self.steps.len();
-            self.pass();
-            if self.steps.len() == before || *self.evaluations == 0 {
+        self.hand_over_all();
+        if !self.scope.moves_replicas() {
+            return;
+        }
+        for _ in 0..ROUNDS_MAX {
+            let before = self.steps.penalty();
+            self.burden_share_max = 0.0;
+            self.move_all(Side::Over);
+            self.move_all(Side::Under);
+            self.hand_over_all();
+            self.burden_share_max = BURDEN_SHARE_MAX;
+            self.move_all(Side::Over);
+            self.hand_over_all();
+            self.exchange_all();
+            if self.outside == 0 || self.is_spent() || self.steps.penalty() > before * (1.0 - ROUND_GAIN_MIN) {
                 break;
             }
         }
-        self.return_home();
     }
 
-    pub fn into_steps(self) -> Steps {
-        self.steps
+    pub fn finish(self) -> (Placement, Steps) {
+        (self.placement, self.steps)
     }
 
-    /// Works on the worst broker that can still be helped, until none can.
-    fn pass(&mut self) {
-        let mut stuck = vec![false; self.model.brokers.len()];
-        while *self.evaluations > 0 {
-            let mut worst: Option<u32> = None;
-            for broker in 0..stuck.len() as u32 {
-                let penalty = self.penalty[broker as usize];
-                let worse = worst.is_none_or(|other| penalty > self.penalty[other as usize]);
-                if !stuck[broker as usize] && penalty > 0.0 && worse {
-                    worst = Some(broker);
+    /// Works on whichever brokers have the change worth most per byte: out of full ones first, since each such move may fill an
+    /// empty one as well.
+    fn move_all(&mut self, side: Side) {
+        let outside = self.members.iter().filter(|&&broker| self.penalty[broker as usize] > 0.0);
+        let mut queue: BinaryHeap<Turn> = outside.map(|&broker| Turn { worth: self.hope(broker, side), broker }).collect();
+        while !queue.is_empty() && !self.is_spent() {
+            let mut turns: Vec<Turn> = Vec::new();
+            while turns.len() < self.at_once() {
+                let Some(turn) = queue.pop() else { break };
+                // Nobody is worked on before everybody was looked at.
+                if turns.first().is_some_and(|first| first.worth.is_finite() != turn.worth.is_finite()) {
+                    queue.push(turn);
+                    break;
+                }
+                if self.penalty[turn.broker as usize] > 0.0 {
+                    turns.push(turn);
                 }
             }
-            let Some(worst) = worst else { return };
-            match self.best_change(worst) {
-                Some(change) => {
-                    self.make(change);
-                    self.follow_up(worst);
+            let brokers: Vec<u32> = turns.iter().map(|turn| turn.broker).collect();
+            let next = queue.peek().map_or(0.0, |turn| turn.worth);
+            let looks = self.look_at(&brokers, |descent, broker| descent.moves(broker, side));
+            for (turn, look) in turns.into_iter().zip(looks) {
+                let floor = if turn.worth.is_finite() { (next * TURN_SHARE).max(f64::MIN_POSITIVE) } else { f64::INFINITY };
+                let left = self.relieve(turn.broker, look, floor);
+                if left > 0.0 {
+                    // What was made changed what is left: look again in its own turn.
+                    queue.push(Turn { worth: if left.is_finite() { left } else { turn.worth }, broker: turn.broker });
                 }
-                None => stuck[worst as usize] = true,
             }
         }
     }
 
-    /// The change that pays most per byte for `broker`: to or from a few likely others, else any other, else an exchange.
-    fn best_change(&mut self, broker: u32) -> Option<Change> {
-        if self.model.broker(broker).closed {
-            return None;
-        }
-        self.shortlist.clear();
-        let takers = self.others(broker, true);
-        let givers = self.others(broker, false);
-        let (full, empty) = self.sides(broker);
-        for most in [OTHERS_FIRST, usize::MAX] {
-            let mut best = None;
-            if full {
-                self.consider_outgoing(broker, &takers[..takers.len().min(most)], &mut best);
-            }
-            if empty {
-                self.consider_incoming(broker, &givers[..givers.len().min(most)], &mut best);
-            }
-            if best.is_some() || takers.len().max(givers.len()) <= most {
-                return best.or_else(|| self.best_exchange(broker, &takers, &givers));
-            }
-        }
-        self.best_exchange(broker, &takers, &givers)
+    /// Brokers looked at before anything is changed: the same number whatever the threads, so that the result is the same.
+    fn at_once(&self) -> usize {
+        (self.members.len() / 12).clamp(1, AT_ONCE_MAX)
     }
 
-    /// Whether a broker is too full, or too empty, on some resource.
-    fn sides(&self, broker: u32) -> (bool, bool) {
-        let at = broker as usize;
-        let (load, low) = (&self.placement.load[at], &self.edges.low[at]);
-        let high = |r: usize| self.edges.high[at][r].min(self.model.brokers[at].limit[r].max(low[r]));
-        ((0..4).any(|r| load[r] > high(r)), (0..4).any(|r| load[r] < low[r]))
-    }
-
-    /// The other brokers of the group, the likeliest first: for takers those that are emptiest where `broker` is too full.
-    fn others(&self, broker: u32, takers: bool) -> Vec<u32> {
-        let (edges, load) = (&self.edges, &self.placement.load);
-        let at = broker as usize;
-        let off = [0, 1, 2, 3].map(|r| match takers {
-            true => load[at][r] > edges.high[at][r].min(self.model.brokers[at].limit[r]),
-            false => load[at][r] < edges.low[at][r],
+    /// Looks at several brokers, on as many threads as there are.
+    fn look_at<T: Send>(&mut self, brokers: &[u32], look: impl Fn(&Self, u32) -> Look<T> + Sync) -> Vec<Look<T>> {
+        self.refresh_extremes(brokers.len());
+        let descent = &*self;
+        let each = |brokers: &[u32]| brokers.iter().map(|&broker| look(descent, broker)).collect::<Vec<_>>();
+        let share = brokers.len().div_ceil(self.threads).max(1);
+        let looks = std::thread::scope(|scope| {
+            let mut parts = brokers.chunks(share);
+            let own = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts.map(|part| scope.spawn(|| each(part))).collect();
+            let mut looks = each(own);
+            for other in others {
+                looks.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            looks
         });
-        let weight = off.map(|off| if off { 1.0 } else { 0.1 });
-        let fullness =
-            |other: u32| -> f64 { (0..4).map(|r| weight[r] * edges.over_mean(other, r, load[other as usize][r])).sum() };
-        let group = self.model.broker(broker).group;
-        let mut others: Vec<(f64, u32)> = self
-            .model
-            .open_brokers(group)
-            .filter(|&other| other != broker && !self.model.broker(other).closed)
-            .filter(|&other| if takers { self.scope.may_take(broker, other) } else { self.scope.may_take(other, broker) })
-            .map(|other| (if takers { fullness(other) } else { -fullness(other) }, other))
-            .collect();
-        others.sort_by(|a, b| a.0.total_cmp(&b.0).then(self.model.broker(a.1).tie.cmp(&self.model.broker(b.1).tie)));
-        others.into_iter().map(|(_, other)| other).collect()
+        self.cursor = self.cursor.wrapping_add(1);
+        self.spend(looks.iter().map(|look| look.evaluations).sum());
+        looks
     }
 
-    fn make(&mut self, change: Change) {
-        for (partition, list, leader) in change.parts() {
-            let touched = [self.placement.list(self.model, partition), &list].concat();
-            self.steps.remember(partition, self.placement.list(self.model, partition), self.placement.leader[partition]);
-            self.placement.put(self.model, partition, &list, leader);
-            for broker in touched {
-                self.unevenness[broker as usize] = self.edges.unevenness(broker, &self.placement.load[broker as usize]);
-                self.penalty[broker as usize] = self.edges.penalty(self.model, broker, &self.placement.load[broker as usize]);
-            }
-            let total = self.penalty.iter().sum();
-            self.steps.push(partition, list, leader, self.placement.tally.bytes, total);
+    fn relocate(&mut self, slot: u32, to: u32) {
+        let from = self.placement.holder(slot);
+        self.placement.relocate(self.model, slot, to);
+        self.note(self.model.owner[slot as usize], slot, [from, to]);
+    }
+
+    fn lead(&mut self, partition: usize, to: u32) {
+        let from = self.placement.leader[partition];
+        self.placement.lead(self.model, partition, to);
+        self.note(partition as u32, steps::LEADERSHIP, [from, to]);
+    }
+
+    /// Takes the two ends of a change as they are now.
+    fn note(&mut self, partition: u32, slot: u32, ends: [u32; 2]) {
+        let mut penalty = self.steps.penalty();
+        for broker in ends.map(|broker| broker as usize) {
+            let cell = &mut self.cells[broker];
+            cell.load = field::vector(&self.placement.load[broker]);
+            let (before, after) = (self.penalty[broker], cell.penalty());
+            self.penalty[broker] = after;
+            penalty += after - before;
+            self.outside += u32::from(after > 0.0);
+            self.outside -= u32::from(before > 0.0);
+        }
+        self.steps.push(partition, slot, ends[1], self.placement.tally.bytes, penalty, self.outside);
+    }
+
+    /// What the bytes of a move count: those it adds to the plan, and a charge for being a move at all.
+    fn price(&self, slot: u32, to: u32) -> f64 {
+        self.charge + self.bytes_added(slot, to).max(0.0)
+    }
+
+    /// The least that leaving its broker can cost.
+    fn price_of_leaving(&self, slot: u32) -> f64 {
+        let partition = self.model.owner[slot as usize] as usize;
+        let holder = self.placement.holder(slot);
+        let is_home = self.model.slots[slot as usize] == holder || self.model.list(partition).contains(&holder);
+        self.charge + if is_home { self.model.partitions[partition].bytes() as f64 } else { 0.0 }
+    }
+
+    /// Bytes that a move adds to the plan: less than none when it goes back to where its copy still is.
+    fn bytes_added(&self, slot: u32, to: u32) -> f64 {
+        let partition = self.model.owner[slot as usize] as usize;
+        let home = self.model.list(partition);
+        let bytes = self.model.partitions[partition].bytes() as f64;
+        match (home.contains(&self.placement.holder(slot)), home.contains(&to)) {
+            (true, false) => bytes,
+            (false, true) => -bytes,
+            _ => 0.0,
         }
     }
 
-    /// Takes back changes, the dearest first, that are not needed any more: no broker gets worse without them.
-    fn return_home(&mut self) {
+    /// Whether the capacity limits let `broker` take a replica of `partition`.
+    fn fits(&self, partition: usize, broker: u32, leads: bool) -> bool {
+        let more = self.model.partitions[partition].role(leads);
+        self.takes(broker, &more)
+    }
+
+    fn fits_leadership(&self, partition: usize, broker: u32) -> bool {
+        let facts = &self.model.partitions[partition];
+        let (leads, follows) = (facts.leads(), facts.follows());
+        let more = [0, 1, 2, 3].map(|r| leads[r].saturating_sub(follows[r]));
+        let list = self.placement.list(self.model, partition);
+        self.takes(broker, &more)
+            && (!self.model.is_capped()
+                || within_caps(self.model, self.placement.tally_with(self.model, partition, list, broker)))
+    }
+
+    /// Whether `broker` may hold one more replica.
+    fn has_place(&self, broker: u32) -> bool {
+        self.placement.count[broker as usize] < self.model.places[broker as usize]
+    }
+
+    fn takes(&self, broker: u32, more: &crate::model::Loads) -> bool {
+        let facts = self.model.broker(broker);
+        (0..4).all(|r| {
+            more[r] == 0
+                || !is_limited(self.model, facts, r, Strictness::Full)
+                || self.placement.load[broker as usize][r] + more[r] <= facts.limit[r]
+        })
+    }
+
+    fn is_affordable(&self, slot: u32, to: u32) -> bool {
+        !self.model.is_capped() || self.affords(&[(slot, to)])
+    }
+
+    /// Whether the plan stays within its caps with these replicas, of different partitions, moved.
+    fn affords(&self, moves: &[(u32, u32)]) -> bool {
         let model = self.model;
-        let mut made = self.steps.partitions();
-        made.sort_by_key(|&partition| {
-            let list = self.placement.list(model, partition);
-            let copies = list.iter().filter(|broker| !model.list(partition).contains(broker)).count() as u64;
-            (std::cmp::Reverse(model.partitions[partition].bytes().saturating_mul(copies)), partition)
-        });
-        for partition in made {
-            let Some((list, leader)) = self.steps.before(partition) else { continue };
-            let now = self.placement.list(model, partition).to_vec();
-            let now_leader = self.placement.leader[partition];
-            if (now == list && now_leader == leader)
-                || crate::rules::broken(model, &self.placement, partition, &list, leader, crate::rules::Strictness::Full)
-                    .is_some()
-            {
-                continue;
-            }
-            let mut touched = [now.as_slice(), list.as_slice()].concat();
-            touched.sort_unstable();
-            touched.dedup();
-            let penalty_before: f64 = touched.iter().map(|&broker| self.penalty[broker as usize]).sum();
-            let outside_before = self.outside(&touched);
-            self.placement.put(model, partition, &list, leader);
-            let load = &self.placement.load;
-            let after: Vec<f64> =
-                touched.iter().map(|&broker| self.edges.penalty(model, broker, &load[broker as usize])).collect();
-            if after.iter().sum::<f64>() > penalty_before || self.outside(&touched) > outside_before {
-                self.placement.put(model, partition, &now, now_leader);
-                continue;
-            }
-            for (&broker, &penalty) in touched.iter().zip(&after) {
-                self.penalty[broker as usize] = penalty;
-            }
-            self.steps.take_back(partition);
+        let mut tally = self.placement.tally;
+        for &(slot, to) in moves {
+            let partition = model.owner[slot as usize] as usize;
+            let from = self.placement.holder(slot);
+            let list: Vec<u32> = self.placement.list(model, partition).iter().map(|&b| if b == from { to } else { b }).collect();
+            let leader = self.placement.leader[partition];
+            let leader = if leader == from { to } else { leader };
+            let after = self.placement.tally_with(model, partition, &list, leader);
+            tally = tally.plus(after).minus(self.placement.tally);
         }
+        within_caps(model, tally)
     }
 
-    fn outside(&self, brokers: &[u32]) -> u32 {
-        brokers.iter().map(|&broker| self.edges.outside(broker, &self.placement.load[broker as usize])).sum()
+    fn spend(&mut self, evaluations: usize) {
+        *self.evaluations = self.evaluations.saturating_sub(evaluations as u64);
     }
 
-    /// What a change costs in bytes beyond the plan so far: going back to where a copy still is costs nothing.
-    fn bytes(&self, partition: usize, from: u32, to: u32) -> u64 {
-        let present = self.model.list(partition);
-        match (present.contains(&from), present.contains(&to)) {
-            (true, false) => self.model.partitions[partition].follows[DISK],
-            _ => 0,
-        }
-    }
-
-    fn leads(&self, partition: usize, broker: u32) -> bool {
-        self.placement.leader[partition] == broker && broker != NOBODY
+    fn is_spent(&self) -> bool {
+        *self.evaluations == 0
     }
 }
+
+/// Rounds of leadership, moves and exchanges; each lowers the penalty, the number is a guard.
+const ROUNDS_MAX: usize = 16;
+/// A round that takes a smaller share of the penalty is the last.
+const ROUND_GAIN_MIN: f64 = 0.01;

@@ -201,7 +201,7 @@ impl Mender<'_> {
 
     /// Puts the broker on which it weighs least into `list[at]`.
     fn fill(&self, placement: &Placement, partition: usize, list: &mut [u32], at: usize, strictness: Strictness) -> bool {
-        let load = self.model.partitions[partition].follows;
+        let load = self.model.partitions[partition].follows();
         match self.best_place(placement, partition, list, at, &load, strictness) {
             Some((_, broker)) => {
                 list[at] = broker;
@@ -227,7 +227,7 @@ impl Mender<'_> {
         let mut best: Option<(f64, u32, u32)> = None;
         for broker in model.open_brokers(group) {
             let facts = model.broker(broker);
-            let full = placement.count[broker as usize] >= model.limits.replicas_per_broker_max;
+            let full = placement.count[broker as usize] >= model.places[broker as usize];
             if facts.closed || full || list.contains(&broker) || (before.contains(&broker) && !list.contains(&broker)) {
                 continue;
             }
@@ -265,7 +265,7 @@ impl Mender<'_> {
                 if model.list(partition).contains(&broker) {
                     continue;
                 }
-                let load = *model.partitions[partition].role(leader == broker);
+                let load = model.partitions[partition].role(leader == broker);
                 let Some((rise, other)) = self.best_place(placement, partition, &list, at, &load, Strictness::Full) else {
                     continue;
                 };

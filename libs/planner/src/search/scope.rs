@@ -3,35 +3,63 @@
 use crate::model::{Model, NOBODY};
 use crate::placement::Placement;
 
+#[derive(Clone)]
 pub(crate) struct Scope {
-    /// Per partition: whether replicas may move.
-    pub replicas: Vec<bool>,
-    /// Per partition: whether leadership may move.
-    pub leadership: Vec<bool>,
+    /// Per partition: whether replicas may move, whether leadership may.
+    partitions: Vec<[bool; 2]>,
+    moves_replicas: bool,
     /// Expand: only these take, and only from the others.
-    fills: Option<Vec<bool>>,
+    fills: Option<Fills>,
+}
+
+#[derive(Clone)]
+struct Fills {
+    named: Vec<u32>,
+    /// Per broker.
+    is_named: Vec<bool>,
 }
 
 impl Scope {
     pub fn rebalance(model: &Model<'_>, placement: &Placement) -> Scope {
-        let replicas = (0..model.partitions.len()).map(|partition| is_whole(model, placement, partition)).collect();
-        Scope { replicas, leadership: led(model, placement), fills: None }
+        let partition = |partition: usize| {
+            let led = !model.partitions[partition].is_fixed() && placement.leader[partition] != NOBODY;
+            [led && is_whole(model, placement, partition), led]
+        };
+        Scope { partitions: (0..model.partitions.len()).map(partition).collect(), moves_replicas: true, fills: None }
     }
 
     /// Leadership of the chosen partitions, nothing copied.
     pub fn leadership(model: &Model<'_>, chosen: impl Fn(usize) -> bool) -> Scope {
-        let count = model.partitions.len();
-        let leadership = (0..count).map(|partition| !model.partitions[partition].is_fixed() && chosen(partition)).collect();
-        Scope { replicas: vec![false; count], leadership, fills: None }
+        let partition = |partition: usize| [false, !model.partitions[partition].is_fixed() && chosen(partition)];
+        Scope { partitions: (0..model.partitions.len()).map(partition).collect(), moves_replicas: false, fills: None }
     }
 
     pub fn expand(model: &Model<'_>, placement: &Placement) -> Scope {
-        let fills = model.brokers.iter().map(|broker| broker.named).collect();
+        let is_named: Vec<bool> = model.brokers.iter().map(|broker| broker.named).collect();
+        let named = (0..model.brokers.len() as u32).filter(|&broker| is_named[broker as usize]).collect();
+        let fills = Fills { named, is_named };
         Scope { fills: Some(fills), ..Scope::rebalance(model, placement) }
     }
 
+    pub fn moves_replicas(&self) -> bool {
+        self.moves_replicas
+    }
+
+    pub fn may_move(&self, partition: usize) -> bool {
+        self.partitions[partition][0]
+    }
+
+    pub fn may_lead_elsewhere(&self, partition: usize) -> bool {
+        self.partitions[partition][1]
+    }
+
     pub fn may_take(&self, from: u32, to: u32) -> bool {
-        self.fills.as_ref().is_none_or(|fills| fills[to as usize] && !fills[from as usize])
+        self.fills.as_ref().is_none_or(|fills| fills.is_named[to as usize] && !fills.is_named[from as usize])
+    }
+
+    /// The only brokers that take, where not all may.
+    pub fn fills(&self) -> Option<&[u32]> {
+        self.fills.as_ref().map(|fills| fills.named.as_slice())
     }
 
     /// Whether replicas may be exchanged: expand moves nothing between old brokers.
@@ -40,16 +68,8 @@ impl Scope {
     }
 }
 
-fn led(model: &Model<'_>, placement: &Placement) -> Vec<bool> {
-    (0..model.partitions.len())
-        .map(|partition| !model.partitions[partition].is_fixed() && placement.leader[partition] != NOBODY)
-        .collect()
-}
-
 /// Led, with every replica on a live broker of its group: only then does a move neither keep a dead replica nor shift the mean.
 fn is_whole(model: &Model<'_>, placement: &Placement, partition: usize) -> bool {
     let group = model.group_of(partition);
-    !model.partitions[partition].is_fixed()
-        && placement.leader[partition] != NOBODY
-        && placement.list(model, partition).iter().all(|&broker| !model.is_dead(broker) && model.broker(broker).group == group)
+    placement.list(model, partition).iter().all(|&broker| !model.is_dead(broker) && model.broker(broker).group == group)
 }

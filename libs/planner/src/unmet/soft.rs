@@ -1,6 +1,6 @@
 //! Soft goals that a plan leaves open: the band, counts, spread, room for a failure, and what nobody measured.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 
 use super::{entry, on};
 use crate::band::{Edges, group_sums};
@@ -9,7 +9,7 @@ use crate::placement::Placement;
 use crate::{Resource, Unmet, UnmetGoal};
 
 pub(super) fn unmet(model: &Model<'_>, after: &Placement) -> Vec<Unmet> {
-    let edges = Edges::new(model, after);
+    let edges = Edges::of(model, &after.load);
     let mut found = Vec::new();
     outside_band(model, after, &edges, &mut found);
     uneven_counts(model, after, &mut found);
@@ -72,28 +72,31 @@ fn uneven_counts(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
 /// One entry: how many topics sit on one broker with more than their even share and one more, and the worst of them.
 fn crowded_topics(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
     let sizes: Vec<usize> = (0..model.group_names.len() as u32).map(|group| model.open_brokers(group).count()).collect();
-    let mut on_broker: BTreeMap<(u32, u32), usize> = BTreeMap::new();
-    let mut replicas = vec![0usize; model.topics.len()];
-    for (partition, facts) in model.partitions.iter().enumerate() {
-        for &broker in after.list(model, partition).iter().filter(|&&broker| model.broker(broker).standing == Standing::Open) {
-            *on_broker.entry((facts.topic, broker)).or_default() += 1;
-            replicas[facts.topic as usize] += 1;
-        }
-    }
+    // Partitions lie topic after topic: one count per broker is enough, cleared after each topic.
+    let mut counts = vec![0usize; model.brokers.len()];
     let mut worst: Option<(usize, u32, u32)> = None;
-    let mut crowded: BTreeMap<u32, ()> = BTreeMap::new();
-    for (&(topic, broker), &count) in &on_broker {
+    let mut crowded = 0usize;
+    let mut start = 0;
+    while start < model.partitions.len() {
+        let topic = model.partitions[start].topic;
+        let end = start + model.partitions[start..].iter().take_while(|facts| facts.topic == topic).count();
+        let mut holders: Vec<u32> = (start..end).flat_map(|partition| after.list(model, partition)).copied().collect();
+        holders.retain(|&broker| model.broker(broker).standing == Standing::Open);
         let brokers = sizes.get(model.topics[topic as usize].group as usize).copied().unwrap_or(0).max(1);
-        let share = replicas[topic as usize].div_ceil(brokers) + 1;
-        if count > share {
-            crowded.insert(topic, ());
-            if worst.is_none_or(|(most, _, _)| count - share > most) {
-                worst = Some((count - share, topic, broker));
+        let share = holders.len().div_ceil(brokers) + 1;
+        holders.iter().for_each(|&broker| counts[broker as usize] += 1);
+        let beyond = holders.iter().map(|&broker| (counts[broker as usize].saturating_sub(share), Reverse(broker))).max();
+        if let Some((beyond, Reverse(broker))) = beyond.filter(|&(beyond, _)| beyond > 0) {
+            crowded += 1;
+            if worst.is_none_or(|(most, _, _)| beyond > most) {
+                worst = Some((beyond, topic, broker));
             }
         }
+        holders.iter().for_each(|&broker| counts[broker as usize] = 0);
+        start = end;
     }
     if let Some((_, topic, broker)) = worst {
-        let (name, id, number) = (model.topics[topic as usize].name, model.broker(broker).id, crowded.len());
+        let (name, id, number) = (model.topics[topic as usize].name, model.broker(broker).id, crowded);
         let reason = format!("{number} topics crowd one broker beyond an even share; the worst is {name} on broker {id}.");
         let unmet = entry(model, UnmetGoal::TopicSpread, Some(broker), None, reason);
         found.push(Unmet { topic: Some(name.to_owned()), ..unmet });
