@@ -33,6 +33,7 @@ pub(crate) fn check(
         .filter_map(|unmet| unmet.broker.zip(unmet.resource))
         .collect();
     let mut exceeded = BTreeSet::new();
+    let present = state.count.clone();
     for entry in moves {
         let was: Vec<[u128; 4]> = entry.to.iter().map(|&broker| state.load[broker]).collect();
         state.apply(cluster, entry.partition, &entry.to);
@@ -49,8 +50,9 @@ pub(crate) fn check(
                     findings.add(Rule::Capacity, format!("puts broker {id} above its limit on {}", RESOURCES[r]));
                 }
             }
+            // Where the cap was broken already, it is not broken further.
             let count = state.count[broker];
-            if entry.added.contains(&broker) && count > options.replicas_per_broker_max {
+            if entry.added.contains(&broker) && count > options.replicas_per_broker_max.max(present[broker]) {
                 findings.place = format!("{place}, {}", cluster.place(entry.partition));
                 findings.add(Rule::ReplicaCap, format!("puts {count} replicas on broker {id}"));
             }
