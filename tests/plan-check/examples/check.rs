@@ -30,8 +30,13 @@ fn main() -> Result<(), String> {
                     let ratio = plan.bytes_over_bound.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
                     let above = plan.moved_bytes.abs_diff(report.bound_bytes) as f64 / report.data_bytes.max(1) as f64 * 100.0;
                     println!(
-                        "  {:<20} {ratio:>8} of the bound ({above:.3} % of all data apart), {} replicas, {} leaders, {} outside, {} hard",
-                        plan.label, plan.replica_moves, plan.leader_moves, plan.outside, plan.hard_unmet
+                        "  {:<20} {ratio:>8} of the bound ({above:.3} % of all data apart), {} replicas, {} leaders, {} outside, {} hard, {} idle",
+                        plan.label,
+                        plan.replica_moves,
+                        plan.leader_moves,
+                        plan.outside,
+                        plan.hard_unmet,
+                        plan.idle.len()
                     );
                 }
             }

@@ -28,6 +28,7 @@ pub(crate) struct Broker {
     pub standing: Standing,
     /// Named by the goal.
     pub named: bool,
+    /// Gets nothing.
     pub excluded: bool,
     pub capacity: [u128; 4],
 }
@@ -207,7 +208,8 @@ fn broker(place: &Place<'_>, goal: &Goal, options: &CheckOptions) -> Found<Broke
         group: 0,
         standing,
         named,
-        excluded: options.excluded_brokers.contains(&id),
+        excluded: options.excluded_brokers.contains(&id)
+            || !(options.only_to_brokers.is_empty() || options.only_to_brokers.contains(&id)),
         capacity: [
             of("disk_bytes")?,
             of("network_in_bytes_per_second")?,

@@ -32,6 +32,15 @@ pub struct CheckOptions {
     pub targets: Vec<(String, u64, Vec<i64>)>,
     pub excluded_topics: Vec<String>,
     pub excluded_brokers: Vec<i64>,
+    /// If any of both is given, nothing else changes.
+    pub only_topics: Vec<String>,
+    pub only_partitions: Vec<(String, u64)>,
+    /// If any is given, no other broker gets replicas or leadership.
+    pub only_to_brokers: Vec<i64>,
+    /// Goal `topic` may leave the topic's group.
+    pub across_groups: bool,
+    /// No broker gets more replicas of a topic than its even share, rounded up.
+    pub spread_topics: bool,
     pub bytes_max: Option<u64>,
     /// Entries, and replica moves.
     pub moves_max: Option<u64>,
@@ -47,6 +56,11 @@ impl Default for CheckOptions {
             targets: Vec::new(),
             excluded_topics: Vec::new(),
             excluded_brokers: Vec::new(),
+            only_topics: Vec::new(),
+            only_partitions: Vec::new(),
+            only_to_brokers: Vec::new(),
+            across_groups: false,
+            spread_topics: false,
             bytes_max: None,
             moves_max: None,
             leader_moves_max: None,
@@ -70,6 +84,8 @@ pub enum Rule {
     Rack,
     Capacity,
     ReplicaCap,
+    /// More of a topic on one broker than asked for.
+    TopicSpread,
     /// A cap of the request on bytes, moves or leader moves.
     Cap,
     Cost,

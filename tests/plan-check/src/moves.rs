@@ -39,8 +39,8 @@ pub(crate) fn resolve(
             None => whole = false,
         }
         if let Some(entry) = resolved.last().filter(|_| whole) {
-            partition_may_move(cluster, before, entry, findings);
-            brokers_may_take(cluster, entry, findings);
+            partition_may_move(cluster, before, entry, options, findings);
+            brokers_may_take(cluster, entry, options, findings);
             leader_may_lead(cluster, before, entry, findings);
             racks_hold(cluster, entry, findings);
             is_in_scope(cluster, entry, options, findings);
@@ -77,22 +77,29 @@ fn known(cluster: &Cluster, entry: &Move, findings: &mut Findings) -> Option<Res
     Some(Resolved { partition, to, added })
 }
 
-fn partition_may_move(cluster: &Cluster, before: &State, entry: &Resolved, findings: &mut Findings) {
+fn partition_may_move(cluster: &Cluster, before: &State, entry: &Resolved, options: &CheckOptions, findings: &mut Findings) {
     let facts = &cluster.partitions[entry.partition];
     let changes = entry.to != facts.replicas || facts.leader != Some(entry.to[0]);
     findings.unless(changes, Rule::Entry, || "changes nothing".to_owned());
     findings.unless(!facts.reassigning, Rule::Entry, || "is being reassigned: it is left alone".to_owned());
-    findings.unless(!cluster.topic(entry.partition).excluded, Rule::Entry, || "its topic is excluded".to_owned());
+    let topic = cluster.topic(entry.partition);
+    findings.unless(!topic.excluded, Rule::Entry, || "its topic is excluded".to_owned());
+    let only_some = !(options.only_topics.is_empty() && options.only_partitions.is_empty());
+    let among = options.only_topics.contains(&topic.name)
+        || options.only_partitions.iter().any(|(name, index)| *name == topic.name && *index == facts.index);
+    findings.unless(!only_some || among, Rule::Entry, || "is not among what may change".to_owned());
     let online = before.is_online(cluster, entry.partition);
     findings.unless(online, Rule::Liveness, || "has no live in-sync replica and is not moved".to_owned());
 }
 
-fn brokers_may_take(cluster: &Cluster, entry: &Resolved, findings: &mut Findings) {
+fn brokers_may_take(cluster: &Cluster, entry: &Resolved, options: &CheckOptions, findings: &mut Findings) {
+    let across = options.across_groups && cluster.goal.kind == "topic";
     for &broker in &entry.added {
         let facts = &cluster.brokers[broker];
         findings.unless(cluster.is_open(broker), Rule::Liveness, || format!("a new replica on broker {}", facts.id));
         let group = cluster.topic(entry.partition).group;
-        findings.unless(facts.group == group, Rule::Group, || format!("broker {} is outside the topic's group", facts.id));
+        findings
+            .unless(facts.group == group || across, Rule::Group, || format!("broker {} is outside the topic's group", facts.id));
         findings.unless(!facts.excluded, Rule::Entry, || format!("broker {} is excluded and gets a replica", facts.id));
     }
     let keeps_dead = entry.to.iter().find(|&&broker| cluster.is_dead(broker));

@@ -1,6 +1,6 @@
 //! Capacity limits and the replica cap after each entry, earlier ones complete and later ones untouched. Must not know costs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::cluster::{Cluster, DISK, RESOURCES};
 use crate::moves::Resolved;
@@ -33,9 +33,13 @@ pub(crate) fn check(
         .filter_map(|unmet| unmet.broker.zip(unmet.resource))
         .collect();
     let mut exceeded = BTreeSet::new();
-    // A broker above the cap may take as many as it gave: the rule did not hold for it before, and is not made worse.
-    let first = state.count.clone();
+    let mut spread = options.spread_topics.then(|| Spread::of(cluster));
+    let present = state.count.clone();
     for entry in moves {
+        if let Some(spread) = &mut spread {
+            findings.place = format!("{place}, {}", cluster.place(entry.partition));
+            spread.check(cluster, &state.lists[entry.partition], entry, findings);
+        }
         let was: Vec<[u128; 4]> = entry.to.iter().map(|&broker| state.load[broker]).collect();
         state.apply(cluster, entry.partition, &entry.to);
         for (&broker, was) in entry.to.iter().zip(was).filter(|(broker, _)| !cluster.is_dead(**broker)) {
@@ -51,8 +55,9 @@ pub(crate) fn check(
                     findings.add(Rule::Capacity, format!("puts broker {id} above its limit on {}", RESOURCES[r]));
                 }
             }
+            // Where the cap was broken already, it is not broken further.
             let count = state.count[broker];
-            if entry.added.contains(&broker) && count > options.replicas_per_broker_max.max(first[broker]) {
+            if entry.added.contains(&broker) && count > options.replicas_per_broker_max.max(present[broker]) {
                 findings.place = format!("{place}, {}", cluster.place(entry.partition));
                 findings.add(Rule::ReplicaCap, format!("puts {count} replicas on broker {id}"));
             }
@@ -60,4 +65,37 @@ pub(crate) fn check(
     }
     findings.place = place;
     exceeded
+}
+
+/// Replicas of each topic on each broker, and the even share.
+struct Spread {
+    on: HashMap<(usize, usize), usize>,
+    share: Vec<usize>,
+}
+
+impl Spread {
+    fn of(cluster: &Cluster) -> Spread {
+        let mut on: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut replicas = vec![0; cluster.topics.len()];
+        for partition in &cluster.partitions {
+            replicas[partition.topic] += partition.replicas.len();
+            partition.replicas.iter().for_each(|&broker| *on.entry((partition.topic, broker)).or_default() += 1);
+        }
+        let mut open = vec![0_usize; cluster.groups];
+        let all = (0..cluster.brokers.len()).filter(|&broker| cluster.is_open(broker));
+        all.for_each(|broker| open[cluster.brokers[broker].group] += 1);
+        let share = cluster.topics.iter().zip(replicas).map(|(topic, replicas)| replicas.div_ceil(open[topic.group].max(1)));
+        Spread { share: share.collect(), on }
+    }
+
+    fn check(&mut self, cluster: &Cluster, from: &[usize], entry: &Resolved, findings: &mut Findings) {
+        let topic = cluster.partitions[entry.partition].topic;
+        from.iter().for_each(|&broker| *self.on.entry((topic, broker)).or_default() -= 1);
+        entry.to.iter().for_each(|&broker| *self.on.entry((topic, broker)).or_default() += 1);
+        for &broker in &entry.added {
+            let (count, share, id) = (self.on[&(topic, broker)], self.share[topic], cluster.brokers[broker].id);
+            findings
+                .unless(count <= share, Rule::TopicSpread, || format!("broker {id} gets {count} of the topic, {share} are even"));
+        }
+    }
 }

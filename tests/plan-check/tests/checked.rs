@@ -9,20 +9,26 @@ mod small;
 
 use std::collections::BTreeMap;
 
+use ballast_cluster::Snapshot;
 use ballast_plan_check::{Finding, Rule};
-use ballast_planner::{GoalKind, Limits};
+use ballast_planner::{Goal, GoalKind, Limits};
 use run::Planned;
 
 /// Plans on so many clusters and has every plan read; says by rule how much was wrong, and where first.
 #[track_caller]
 fn check_many(kind: GoalKind, clusters: u64) {
+    check_within(kind, clusters, small::limits);
+}
+
+#[track_caller]
+fn check_within(kind: GoalKind, clusters: u64, limits: impl Fn(&Snapshot, &Goal, &mut dice::Dice) -> Limits) {
     let mut planned = 0;
     let mut wrong: BTreeMap<Rule, (usize, u64, Finding)> = BTreeMap::new();
     for seed in 0..clusters {
         let mut dice = dice::Dice::new(seed * 7 + kind as u64);
         let snapshot = small::cluster(&mut dice);
         let Some(goal) = small::goal(kind, &snapshot, &mut dice) else { continue };
-        let limits = small::limits(&snapshot, &goal, &mut dice);
+        let limits = limits(&snapshot, &goal, &mut dice);
         planned += 1;
         let outcome = Planned::new(&snapshot, &goal, &limits, seed % 3).check();
         for finding in outcome.err().into_iter().flatten() {
@@ -63,6 +69,13 @@ fn expansions_are_what_they_say() {
 #[test]
 fn explicit_lists_are_what_they_say() {
     check_many(GoalKind::Topic, 100);
+}
+
+#[test]
+fn what_may_change_and_where_to_is_obeyed() {
+    for kind in [GoalKind::Rebalance, GoalKind::Evacuate, GoalKind::Drain, GoalKind::Expand] {
+        check_within(kind, 40, |snapshot, _, dice| small::narrow(snapshot, dice));
+    }
 }
 
 /// What must be copied off a broker that is to be emptied is known exactly, where racks and groups ask for no more.

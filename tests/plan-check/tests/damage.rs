@@ -146,6 +146,10 @@ fn broken_limits_are_found() {
         let topic = planned.plan["alternatives"][0]["moves"][0]["topic"].as_str().expect("a name").to_owned();
         planned.options.excluded_topics.push(topic);
     });
+    check_found(Rule::Entry, |planned| planned.options.only_topics.push("another".into()));
+    check_found(Rule::Entry, |planned| planned.options.only_partitions.push(("another".into(), 0)));
+    check_found(Rule::Entry, |planned| planned.options.only_to_brokers.push(1));
+    check_found(Rule::TopicSpread, |planned| planned.options.spread_topics = true);
     check_found(Rule::Entry, |planned| {
         let (at, place) = copying(planned);
         let target = planned.plan["alternatives"][0]["moves"][at]["to"][place].as_i64().expect("an id");
