@@ -108,7 +108,8 @@ pub(crate) fn failure_room(model: &Model<'_>, room: FailureRoom) -> Option<Vec<L
             let largest = failing.into_values().max().unwrap_or(0);
             for &broker in members.iter().filter(|_| whole > 0) {
                 let limit = &mut limits[broker as usize][r];
-                *limit = (u128::from(*limit) / whole * (whole - largest) + u128::from(*limit) % whole * (whole - largest) / whole) as u64;
+                *limit = (u128::from(*limit) / whole * (whole - largest) + u128::from(*limit) % whole * (whole - largest) / whole)
+                    as u64;
             }
         }
     }

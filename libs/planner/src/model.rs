@@ -51,6 +51,8 @@ pub(crate) struct TopicFacts<'a> {
     pub name: &'a str,
     pub id: Option<&'a str>,
     pub group: u32,
+    /// Its partitions, one after the other.
+    pub partitions: (u32, u32),
 }
 
 /// One cache line.
@@ -130,6 +132,8 @@ pub(crate) struct Model<'a> {
     pub places: Vec<u32>,
     /// Resources whose figure is known for every partition.
     pub measured: [bool; 4],
+    /// Per group: its open brokers.
+    members: Vec<Vec<u32>>,
     /// Per group: racks with an open broker.
     pub open_racks: Vec<u32>,
     pub group_names: Vec<String>,
@@ -152,6 +156,7 @@ impl<'a> Model<'a> {
             slots: Vec::new(),
             owner: Vec::new(),
             in_sync: Vec::new(),
+            members: Vec::new(),
             present_load: Vec::new(),
             places: Vec::new(),
             measured: [true; 4],
@@ -166,7 +171,9 @@ impl<'a> Model<'a> {
         let all = only.is_empty() && only_partitions.is_empty();
         for topic in topics {
             let group = group_index(&model.group_names, &topic.group);
-            model.topics.push(TopicFacts { name: &topic.name, id: topic.id.as_deref(), group });
+            let start = model.partitions.len() as u32;
+            let partitions = (start, start + topic.partitions.len() as u32);
+            model.topics.push(TopicFacts { name: &topic.name, id: topic.id.as_deref(), group, partitions });
             let mut partitions: Vec<&Partition> = topic.partitions.iter().collect();
             partitions.sort_by_key(|partition| partition.index);
             for partition in partitions {
@@ -278,6 +285,11 @@ impl<'a> Model<'a> {
             facts.rack = *racks.entry(facts.rack).or_insert(next);
         }
         set_ties(&mut self.brokers, seed);
+        let open = |group: usize| {
+            let is_open = |&at: &usize| self.brokers[at].standing == Standing::Open && self.brokers[at].group as usize == group;
+            (0..self.brokers.len()).filter(is_open).map(|at| at as u32).collect()
+        };
+        self.members = (0..self.group_names.len()).map(open).collect();
     }
 
     /// The same cluster once `placement` is carried out: what a second planning would see.
@@ -316,7 +328,8 @@ impl<'a> Model<'a> {
 
     /// Whether replicas and leaders of these partitions differ by one at most between the open brokers of their group.
     fn is_spread(&self, partitions: std::ops::Range<usize>) -> bool {
-        let mut counts: BTreeMap<u32, [u32; 2]> = self.open_brokers(self.group_of(partitions.start)).map(|b| (b, [0; 2])).collect();
+        let mut counts: BTreeMap<u32, [u32; 2]> =
+            self.open_brokers(self.group_of(partitions.start)).map(|b| (b, [0; 2])).collect();
         for facts in &self.partitions[partitions] {
             for &broker in &self.slots[facts.slots()] {
                 let Some([replicas, leaders]) = counts.get_mut(&broker) else { return false };
@@ -381,8 +394,7 @@ impl<'a> Model<'a> {
 
     /// Open brokers of a group.
     pub fn open_brokers(&self, group: u32) -> impl Iterator<Item = u32> + '_ {
-        let open = move |&b: &u32| self.broker(b).standing == Standing::Open && self.broker(b).group == group;
-        (0..self.brokers.len() as u32).filter(open)
+        self.members.get(group as usize).into_iter().flatten().copied()
     }
 
     pub fn is_capped(&self) -> bool {

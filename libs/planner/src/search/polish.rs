@@ -28,7 +28,13 @@ impl Descent<'_> {
                 for slot in model.partitions[partition].slots() {
                     returned |= self.return_replica(slot as u32);
                 }
-                returned |= self.return_leadership(partition) || self.return_whole(partition);
+            }
+            // The lightest first: so most of them go back.
+            for &partition in changed.iter().rev() {
+                returned |= self.return_leadership(partition);
+            }
+            for &partition in &changed {
+                returned |= self.return_whole(partition);
             }
             if !returned {
                 return;
@@ -54,7 +60,8 @@ impl Descent<'_> {
         }
         let item = self.item(slot);
         let after = self.cells[holder as usize].penalty_without(&item) + self.cells[home as usize].penalty_with(&item);
-        let returns = after <= self.penalty[holder as usize] + self.penalty[home as usize] + ROUNDING && self.may_move(slot, home);
+        let returns =
+            after <= self.penalty[holder as usize] + self.penalty[home as usize] + ROUNDING && self.may_move(slot, home);
         if returns {
             self.relocate(slot, home);
         }

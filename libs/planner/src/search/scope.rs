@@ -1,7 +1,7 @@
 //! What a search may change: which partitions, and between which brokers. Must not know what pays.
 
-use crate::model::{Model, NOBODY};
 use crate::FailureRoom;
+use crate::model::{Model, NOBODY};
 use crate::placement::Placement;
 
 #[derive(Clone)]
@@ -35,7 +35,9 @@ impl Scope {
 
     /// Leadership of the chosen partitions, nothing copied.
     pub fn leadership(model: &Model<'_>, chosen: impl Fn(usize) -> bool) -> Scope {
-        let partition = |partition: usize| [false, !model.partitions[partition].is_fixed() && !model.partitions[partition].still && chosen(partition)];
+        let partition = |partition: usize| {
+            [false, !model.partitions[partition].is_fixed() && !model.partitions[partition].still && chosen(partition)]
+        };
         Scope { partitions: (0..model.partitions.len()).map(partition).collect(), moves_replicas: false, ..Scope::plain(model) }
     }
 

@@ -120,7 +120,8 @@ impl Descent<'_> {
                 continue;
             }
             let list = self.placement.list(model, partition).to_vec();
-            let needy = list.iter().copied().find(|&to| self.lacks_leaders(partition, to) && self.may_lead(partition, leader, to));
+            let needy =
+                list.iter().copied().find(|&to| self.lacks_leaders(partition, to) && self.may_lead(partition, leader, to));
             let relief = || list.iter().copied().find(|&to| to != leader && self.may_lead(partition, leader, to));
             let crowded = self.is_crowded(partition, leader)[1];
             if let Some(to) = needy.or_else(|| if crowded { relief() } else { None }) {

@@ -182,6 +182,9 @@ fn unreached(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
                     (UnmetGoal::ReplicaCap, Some(broker), None, "a broker would hold too many replicas")
                 }
                 Some(Rule::Excluded(broker)) => (UnmetGoal::Liveness, Some(broker), None, "a broker of the list is excluded"),
+                Some(Rule::Spread(broker)) => {
+                    (UnmetGoal::TopicSpread, Some(broker), None, "a broker has its share of the topic already")
+                }
                 Some(Rule::Cap) => (UnmetGoal::Capacity, None, None, "a cap of this plan is reached"),
                 Some(Rule::Duplicate) | None => (UnmetGoal::Liveness, None, None, "the list cannot be had"),
             }
