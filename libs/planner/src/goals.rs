@@ -211,7 +211,8 @@ fn empty_brokers(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candid
     };
     let cheapest = mend(model, Placement::present(model));
     first_valid();
-    let cheapest = settle(model, cheapest, &mut mend);
+    // Where all is repaired a second planning has nothing to do.
+    let cheapest = if repair::is_repaired(model, &cheapest, &needs) { cheapest } else { settle(model, cheapest, &mut mend) };
     let mut budget = evaluations(model);
     let scope = Scope::leadership(model, |partition| cheapest.is_changed(model, partition));
     let balanced = descend(model, cheapest.clone(), &scope, &mut budget).0;

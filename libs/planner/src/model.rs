@@ -1,12 +1,17 @@
 //! The snapshot as flat arrays: u32 ids, integer loads, the goal's view of each broker already applied. Immutable.
 //! Must not know how a search walks over it; names appear here only to be given back at the end.
 
+mod brokers;
+mod ids;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use ballast_cluster::{Broker, BrokerId, BrokerState, Partition, Snapshot, Topic};
+use ballast_cluster::{BrokerId, Partition, Snapshot, Topic};
 
 use crate::placement::{Placement, add};
-use crate::{Goal, GoalKind, Limits};
+use crate::{Goal, Limits};
+use brokers::{broker_facts, set_ties};
+use ids::Ids;
 
 /// One number per resource, in the order of [`crate::Resource::ALL`].
 pub(crate) type Loads = [u64; 4];
@@ -117,7 +122,7 @@ pub(crate) struct Model<'a> {
     /// In an order that follows from what they are and hold, so that other ids give the same plan.
     pub brokers: Vec<BrokerFacts>,
     /// Places of the brokers, by id.
-    by_id: Vec<(BrokerId, u32)>,
+    ids: Ids,
     pub topics: Vec<TopicFacts<'a>>,
     pub partitions: Vec<PartitionFacts>,
     /// The present replica lists, one after the other.
@@ -128,6 +133,8 @@ pub(crate) struct Model<'a> {
     pub in_sync: Vec<bool>,
     /// Load of each broker as things are.
     pub present_load: Vec<Loads>,
+    /// Replicas and leaders of each broker as things are.
+    pub present_counts: Vec<[u32; 2]>,
     /// Replicas that each broker may hold: the cap, or what it holds now where that is more.
     pub places: Vec<u32>,
     /// Resources whose figure is known for every partition.
@@ -149,7 +156,7 @@ impl<'a> Model<'a> {
             goal,
             limits,
             open_racks: open_racks(&brokers, group_names.len()),
-            by_id: brokers.iter().zip(0..).map(|(broker, at)| (broker.id, at)).collect(),
+            ids: Ids::new(brokers.iter().map(|broker| broker.id)),
             brokers,
             topics: Vec::new(),
             partitions: Vec::new(),
@@ -158,6 +165,7 @@ impl<'a> Model<'a> {
             in_sync: Vec::new(),
             members: Vec::new(),
             present_load: Vec::new(),
+            present_counts: Vec::new(),
             places: Vec::new(),
             measured: [true; 4],
             group_names,
@@ -185,14 +193,13 @@ impl<'a> Model<'a> {
         model.keep_sums_in_range();
         model.put_brokers_in_order(seed);
         model.leave_alone();
-        model.present_load = model.loads();
-        model.places = model.places();
+        model.take_stock();
         model
     }
 
     fn push(&mut self, partition: &Partition, excluded: bool) {
-        let by_id = &self.by_id;
-        let index_of = |id: BrokerId| by_id.binary_search_by_key(&id, |&(id, _)| id).ok().map(|at| by_id[at].1 as usize);
+        let ids = &self.ids;
+        let index_of = |id: BrokerId| ids.get(id).map(|at| at as usize);
         let start = self.slots.len() as u32;
         let mut leader = NOBODY;
         for &id in &partition.replicas {
@@ -252,7 +259,7 @@ impl<'a> Model<'a> {
 
     /// The place of a broker.
     pub fn index_of(&self, id: BrokerId) -> Option<u32> {
-        self.by_id.binary_search_by_key(&id, |&(id, _)| id).ok().map(|at| self.by_id[at].1)
+        self.ids.get(id)
     }
 
     /// Brokers by what they are and hold, by id only where that is the same; racks by their first broker.
@@ -274,7 +281,7 @@ impl<'a> Model<'a> {
         let mut place = vec![0u32; order.len()];
         order.iter().zip(0..).for_each(|(&was, is)| place[was as usize] = is);
         self.brokers = order.iter().map(|&was| self.brokers[was as usize].clone()).collect();
-        self.by_id.iter_mut().for_each(|(_, at)| *at = place[*at as usize]);
+        self.ids = Ids::new(self.brokers.iter().map(|broker| broker.id));
         self.slots.iter_mut().for_each(|broker| *broker = place[*broker as usize]);
         for facts in self.partitions.iter_mut().filter(|facts| facts.leader != NOBODY) {
             facts.leader = place[facts.leader as usize];
@@ -306,8 +313,7 @@ impl<'a> Model<'a> {
             }
             rebased.partitions[partition].leader = placement.leader[partition];
         }
-        rebased.present_load = placement.load.clone();
-        rebased.places = rebased.places();
+        rebased.take_stock();
         rebased
     }
 
@@ -343,22 +349,23 @@ impl<'a> Model<'a> {
         even(0) && even(1)
     }
 
-    fn places(&self) -> Vec<u32> {
-        let mut counts = vec![0u32; self.brokers.len()];
-        self.slots.iter().for_each(|&broker| counts[broker as usize] += 1);
-        counts.into_iter().map(|count| count.max(self.limits.replicas_per_broker_max)).collect()
-    }
-
-    fn loads(&self) -> Vec<Loads> {
-        let mut loads = vec![[0; 4]; self.brokers.len()];
+    /// Sums up what each broker holds.
+    fn take_stock(&mut self) {
+        let brokers = self.brokers.len();
+        (self.present_load, self.present_counts) = (vec![[0; 4]; brokers], vec![[0; 2]; brokers]);
+        let mut listed = vec![0u32; brokers];
         for facts in &self.partitions {
             for &broker in &self.slots[facts.slots()] {
-                if !self.is_dead(broker) {
-                    add(&mut loads[broker as usize], &facts.role(facts.leader == broker));
+                let (at, leads) = (broker as usize, facts.leader == broker);
+                listed[at] += 1;
+                if self.brokers[at].standing != Standing::Dead {
+                    add(&mut self.present_load[at], &facts.role(leads));
+                    let [replicas, leaders] = &mut self.present_counts[at];
+                    (*replicas, *leaders) = (*replicas + 1, *leaders + u32::from(leads));
                 }
             }
         }
-        loads
+        self.places = listed.into_iter().map(|count| count.max(self.limits.replicas_per_broker_max)).collect();
     }
 
     pub fn list(&self, partition: usize) -> &[u32] {
@@ -410,89 +417,6 @@ impl<'a> Model<'a> {
 
 fn group_index(names: &[String], name: &str) -> u32 {
     names.iter().position(|known| known == name).map_or(u32::MAX, |index| index as u32)
-}
-
-fn broker_facts(snapshot: &Snapshot, goal: &Goal, limits: &Limits, groups: &[String]) -> Vec<BrokerFacts> {
-    let mut known: BTreeMap<BrokerId, Option<&Broker>> =
-        snapshot.brokers.iter().map(|broker| (broker.id, Some(broker))).collect();
-    // A list may still name a broker that is no longer registered: it is as dead as one can be.
-    for (_, partition) in snapshot.partitions() {
-        for &id in &partition.replicas {
-            known.entry(id).or_insert(None);
-        }
-    }
-    let mut racks: BTreeMap<String, u32> = BTreeMap::new();
-    let mut facts: Vec<BrokerFacts> = Vec::with_capacity(known.len());
-    for (&id, broker) in &known {
-        let rack = broker.and_then(|broker| broker.rack.clone()).unwrap_or_else(|| format!("\0{id}"));
-        let next = racks.len() as u32;
-        let named = goal.brokers.contains(&id);
-        let capacity = broker.map_or([0; 4], capacity_of);
-        facts.push(BrokerFacts {
-            id,
-            rack: *racks.entry(rack).or_insert(next),
-            group: broker.map_or(u32::MAX, |broker| group_index(groups, &broker.group)),
-            standing: broker.map_or(Standing::Dead, |broker| standing(broker.state, goal.kind, named)),
-            named,
-            closed: limits.excluded_brokers.contains(&id),
-            refuses: !limits.only_to_brokers.is_empty() && !limits.only_to_brokers.contains(&id),
-            capacity,
-            limit: [0; 4],
-            tie: 0,
-        });
-    }
-    set_limits(&mut facts, limits);
-    facts
-}
-
-fn set_ties(facts: &mut [BrokerFacts], seed: u64) {
-    let mut order: Vec<usize> = (0..facts.len()).collect();
-    if seed != 0 {
-        order.sort_by_key(|&at| (scramble(seed, facts[at].id), at));
-    }
-    for (tie, at) in order.into_iter().enumerate() {
-        facts[at].tie = tie as u32;
-    }
-}
-
-/// SplitMix64's finisher: spreads ids over the numbers in an order that depends on the seed.
-fn scramble(seed: u64, id: BrokerId) -> u64 {
-    let mut x = seed.wrapping_add((id.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
-}
-
-/// Brokers named in evacuate count as dead, in drain as draining, in expand as new; a dead one stays dead.
-fn standing(state: BrokerState, kind: GoalKind, named: bool) -> Standing {
-    match (state, kind, named) {
-        (BrokerState::Dead, _, _) | (_, GoalKind::Evacuate, true) => Standing::Dead,
-        (_, GoalKind::Expand, true) => Standing::Open,
-        (BrokerState::Draining, _, _) | (_, GoalKind::Drain, true) => Standing::Draining,
-        (BrokerState::Alive | BrokerState::New, _, _) => Standing::Open,
-    }
-}
-
-fn capacity_of(broker: &Broker) -> Loads {
-    let capacity = &broker.capacity;
-    [capacity.disk_bytes, capacity.network_in_bytes_per_second, capacity.network_out_bytes_per_second, capacity.cpu_millicores]
-}
-
-fn set_limits(facts: &mut [BrokerFacts], limits: &Limits) {
-    let shares = limits.capacity;
-    let share_of = [
-        shares.disk_parts_per_million,
-        shares.network_parts_per_million,
-        shares.network_parts_per_million,
-        shares.cpu_parts_per_million,
-    ];
-    for (r, share) in share_of.into_iter().enumerate() {
-        let is_known = facts.iter().any(|broker| broker.capacity[r] > 0);
-        for broker in facts.iter_mut() {
-            let limit = u128::from(broker.capacity[r]) * u128::from(share) / 1_000_000;
-            broker.limit[r] = if is_known { limit.min(u128::from(u64::MAX)) as u64 } else { u64::MAX };
-        }
-    }
 }
 
 fn open_racks(brokers: &[BrokerFacts], groups: usize) -> Vec<u32> {

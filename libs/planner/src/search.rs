@@ -102,13 +102,14 @@ impl PartialOrd for Turn {
 impl<'a> Descent<'a> {
     pub fn new(
         model: &'a Model<'a>,
-        placement: Placement,
+        mut placement: Placement,
         edges: &Edges,
         scope: &'a Scope,
         group: u32,
         evaluations: &'a mut u64,
         threads: usize,
     ) -> Self {
+        placement.host(model);
         let cells = cells(model, edges, &placement.load, scope);
         let penalty: Vec<f64> = cells.iter().map(Cell::penalty).collect();
         let total: u128 = model.partitions.iter().map(|facts| u128::from(facts.bytes())).sum();

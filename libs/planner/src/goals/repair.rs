@@ -48,16 +48,23 @@ pub(crate) fn must_leave(model: &Model<'_>, needs: &Needs, partition: usize, bro
     }
 }
 
+/// Whether nothing in scope is left to repair.
+pub(crate) fn is_repaired(model: &Model<'_>, placement: &Placement, needs: &Needs) -> bool {
+    scope(model, placement, needs).is_empty()
+}
+
+fn scope(model: &Model<'_>, placement: &Placement, needs: &Needs) -> Vec<usize> {
+    let is_in_scope = |&partition: &usize| {
+        !model.partitions[partition].is_fixed()
+            && needs.concerns(model, model.list(partition))
+            && is_broken(model, placement, needs, partition)
+    };
+    (0..model.partitions.len()).filter(is_in_scope).collect()
+}
+
 /// Repairs every partition in scope, the largest first, then evens out what was placed.
 pub(crate) fn repair(model: &Model<'_>, placement: &mut Placement, needs: &Needs) {
-    let mut scope: Vec<usize> = (0..model.partitions.len())
-        .filter(|&partition| {
-            let list = placement.list(model, partition);
-            !model.partitions[partition].is_fixed()
-                && needs.concerns(model, list)
-                && is_broken(model, placement, needs, partition)
-        })
-        .collect();
+    let mut scope = scope(model, placement, needs);
     scope.sort_by_key(|&partition| (std::cmp::Reverse(model.partitions[partition].bytes()), partition));
     let potential = Potential::new(model, placement);
     let mut mender = Mender { model, potential: &potential, needs, ranked: Ranked::default() };
