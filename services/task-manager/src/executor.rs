@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::failures::failure_of_kafka;
+use crate::gates::Gates;
 use crate::look;
 use crate::progress::{TaskProgress, measure};
 use crate::recorder::{Recorder, Taken};
@@ -73,6 +74,7 @@ pub(crate) struct Executor {
     pub gauges: Arc<Gauges>,
     /// When this executor began to look.
     pub since: Timestamp,
+    pub gates: Gates,
     pub measured_at: Option<Timestamp>,
     pub measured_tasks: BTreeSet<String>,
     /// Since when the end of a task is held back, by task.
@@ -147,11 +149,13 @@ impl Executor {
         failed.map_or(Ok(is_busy), Err)
     }
 
-    async fn look(&self, tasks: &[TaskRecord], known: &Snapshot) -> Result<Look, ballast_kafka::KafkaError> {
+    async fn look(&mut self, tasks: &[TaskRecord], known: &Snapshot) -> Result<Look, ballast_kafka::KafkaError> {
         let partitions = tasks.iter().flat_map(|record| &record.task.body.partitions);
         let topics: BTreeSet<String> = partitions.map(|recorded| recorded.at.topic.clone()).collect();
         let topics: Vec<String> = topics.into_iter().collect();
         let seen = look::look(self.kafka.as_ref(), &topics, known).await?;
+        let (open, now) = (tasks.iter().map(|record| record.task.as_ref()), self.clock.now());
+        self.gates.look(self.kafka.as_ref(), open, &seen, now, self.config.progress_interval).await;
         let emptied = emptied_brokers(tasks, &seen);
         let copies = match emptied {
             Some(brokers) => look::copies(self.kafka.as_ref(), &brokers).await,
@@ -188,6 +192,8 @@ impl Executor {
             since: self.since,
             progressed_at: &grown_at,
             free_bytes: &look.free_bytes,
+            cordoned: &self.gates.cordoned,
+            moving_on_disk: &self.gates.moving_on_disk,
             copies: look.copies.as_ref(),
         };
         let due = next(&record.task, &sight, &admission.admission, &slots, &self.config.limits, self.clock.now());

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod executor;
 mod failures;
+mod gates;
 mod look;
 mod progress;
 mod recorder;
@@ -110,6 +111,7 @@ impl TaskManager {
             recorder: Recorder { log: parts.log.clone(), clock: parts.clock, epoch: parts.epoch },
             gauges: parts.gauges.clone(),
             since: parts.clock.now(),
+            gates: gates::Gates::default(),
             measured_at: None,
             measured_tasks: BTreeSet::new(),
             held_since: BTreeMap::new(),

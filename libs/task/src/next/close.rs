@@ -1,10 +1,12 @@
 //! Where a task as a whole goes on once its steps have nothing to do: verified, paused, turned back, ended, or to an operator.
 //! Must not know single steps beyond their state.
 
+use ballast_cluster::Partition;
+
 use super::Round;
 use crate::task::{Activity, Phase, Step, StepState};
 use crate::undo::{kept, undo_steps};
-use crate::{CancelMode, RecordedPartition, TaskEvent, TaskState, reason};
+use crate::{CancelMode, RecordedPartition, StepKind, TaskEvent, TaskState, reason};
 
 impl Round<'_> {
     pub(super) fn close(&mut self) {
@@ -101,7 +103,7 @@ impl Round<'_> {
             if !steps.iter().all(|step| step.succeeded() && !step.vouched) {
                 continue;
             }
-            let Some(mismatch) = self.mismatch(recorded) else { continue };
+            let Some(mismatch) = self.mismatch(recorded, steps) else { continue };
             let last = steps.last().map_or(0, |step| step.plan.index);
             self.unverified(last, format!("{at}: {mismatch}"), is_over);
         }
@@ -116,7 +118,7 @@ impl Round<'_> {
     }
 
     /// What of a partition is not as the task should have left it.
-    fn mismatch(&self, recorded: &RecordedPartition) -> Option<String> {
+    fn mismatch(&self, recorded: &RecordedPartition, steps: &[&Step]) -> Option<String> {
         let seen = self.sight.cluster;
         let topic = seen.topic(&recorded.at.topic)?;
         if topic.id.is_some() && recorded.topic_id.is_some() && topic.id != recorded.topic_id {
@@ -134,10 +136,25 @@ impl Round<'_> {
         if let Some(broker) = behind {
             return Some(format!("broker {broker} is not in sync"));
         }
+        if let Some(mismatch) = self.leader_mismatch(recorded, steps, partition) {
+            return Some(mismatch);
+        }
         let copies = self.sight.copies?;
         let has_copy = |broker| copies.contains(&(recorded.at.clone(), broker));
         let old = recorded.replicas.iter().copied().find(|broker| !recorded.target.contains(broker) && has_copy(*broker));
         old.map(|broker| format!("broker {broker} still has the old copy"))
+    }
+
+    /// A leader may be lost after the last step, or where no step elected one. One that is to lead and is dead is not waited for.
+    fn leader_mismatch(&self, recorded: &RecordedPartition, steps: &[&Step], partition: &Partition) -> Option<String> {
+        let Some(leader) = partition.leader else { return Some("it has no leader".into()) };
+        let elected = steps.iter().rev().find_map(|step| match &step.plan.kind {
+            StepKind::Elect { leader } => Some(*leader),
+            StepKind::Move { .. } => None,
+        });
+        // Without an election whoever led before was to go on.
+        let wanted = elected.or(recorded.leader).filter(|wanted| *wanted != leader && self.sight.cluster.is_alive(*wanted))?;
+        Some(format!("broker {leader} leads it, not {wanted}"))
     }
 
     fn end_verified(&mut self) {

@@ -50,7 +50,7 @@ impl Round<'_> {
                 self.skip(step, reason::TASK_CANCELLED, "cancelled before Kafka took it");
             }
             Place::Before => {
-                match gate(self.task, step, self.sight.cluster, |broker| self.sight.free_bytes.get(&broker).copied()) {
+                match gate(self.task, step, self.sight, |broker| self.sight.free_bytes.get(&broker).copied()) {
                     Verdict::Go => self.ask(step),
                     Verdict::Wait { .. } if !is_lost => self.goes_on = true,
                     Verdict::Wait { reason_code, detail, .. } => {
