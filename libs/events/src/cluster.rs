@@ -21,6 +21,9 @@ pub enum ClusterEvent {
     BrokerReturned { broker: BrokerId, moved_away: u32 },
     /// A drain of this broker was accepted: it gets nothing new from other plans.
     BrokerDraining { broker: BrokerId, task: String },
+    /// An operator of Kafka wants nothing new on it.
+    BrokerCordoned { broker: BrokerId },
+    BrokerUncordoned { broker: BrokerId },
     /// It may be filled again: restored by command, or its drain ended without success or was rolled back.
     BrokerRestored { broker: BrokerId },
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ballast_cluster::{BrokerState, Snapshot};
+use ballast_cluster::{BrokerId, BrokerState, Snapshot};
 use ballast_event_codec::{Meta, SnapshotError, append_events, append_snapshot, new_events};
 use ballast_event_log::{Append, Context, ExpectedVersion, LogError};
 use ballast_events::{AuditEvent, Basis, ChunkSet, Event, PlanEvent, RequestRef, StreamName};
@@ -60,13 +60,22 @@ impl Analyzer {
         let snapshot = self.fresh_snapshot(&cluster)?;
         let excluded =
             excluded_topics(&snapshot, &draft.exclude_patterns).map_err(|error| Failure::invalid(error.to_string()))?;
-        let limits = Limits { excluded_topics: excluded, ..draft.limits };
+        let mut limits = Limits { excluded_topics: excluded, ..draft.limits };
         if let Err(error) = check(&snapshot, &draft.goal, &limits) {
             let failure = failure_of(&error, &cluster);
             if error.class() != GoalErrorClass::Invalid && !draft.validate_only {
                 self.reject(&cluster, &context, &draft.goal, &failure).await?;
             }
             return Err(failure);
+        }
+        match self.avoided(&snapshot, &draft.goal).await {
+            Ok(avoided) => limits.excluded_brokers.extend(avoided),
+            Err(failure) => {
+                if !draft.validate_only {
+                    self.reject(&cluster, &context, &draft.goal, &failure).await?;
+                }
+                return Err(failure);
+            }
         }
         let (outcome, timings) = propose(snapshot.clone(), draft.goal.clone(), limits, draft.seed, self.clock).await?;
         if draft.validate_only {
@@ -81,6 +90,12 @@ impl Analyzer {
         }
         plans.catch_up().await?;
         Ok(Drafted::Recorded { plan: plans.get(&name)?, replayed })
+    }
+
+    async fn avoided(&self, snapshot: &Snapshot, goal: &Goal) -> Result<Vec<BrokerId>, Failure> {
+        let mut avoided = self.avoided.lock().await;
+        avoided.catch_up().await?;
+        avoided.brokers(snapshot, goal)
     }
 
     /// The plan that this request id gave before.

@@ -1,6 +1,7 @@
 //! The Analyzer: turns a snapshot and a goal into several ranked plans, and keeps every plan for ever. Must not know how to talk
 //! to Kafka, how snapshots are made, or what becomes of a plan.
 
+mod avoided;
 mod commands;
 mod exclusions;
 mod proposer;
@@ -22,6 +23,7 @@ use ballast_proto::analyzer::v1::analyzer_service_server::AnalyzerServiceServer;
 use ballast_rpc::{Failure, Reason};
 use tokio::sync::{Mutex, watch};
 
+use crate::avoided::Avoided;
 use crate::view::Plans;
 
 /// Snapshots by cluster name, as the Monitor hands them out.
@@ -34,6 +36,7 @@ pub struct Analyzer {
     pub(crate) clock: Clock,
     pub(crate) epoch: Option<u64>,
     pub(crate) plans: Mutex<Plans>,
+    pub(crate) avoided: Mutex<Avoided>,
     /// Held while a plan is made: planning uses a whole core, and two requests with one id shall not both plan.
     pub(crate) planning: Mutex<()>,
 }
@@ -42,7 +45,8 @@ impl Analyzer {
     /// An analyzer that has read nothing yet. `epoch` is the lease of this process; `None` only on a log without one.
     pub fn new(log: Arc<dyn EventLog>, snapshots: Snapshots, clock: Clock, epoch: Option<u64>) -> Self {
         let plans = Mutex::new(Plans::new(log.clone()));
-        Self { log, snapshots, clock, epoch, plans, planning: Mutex::default() }
+        let avoided = Mutex::new(Avoided::new(log.clone()));
+        Self { log, snapshots, clock, epoch, plans, avoided, planning: Mutex::default() }
     }
 
     /// Keeps the view of plans up to date until `shutdown` resolves. Fails when the log can be used no more.

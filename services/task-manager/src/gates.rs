@@ -5,12 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ballast_cluster::{BrokerId, Snapshot, Timestamp, TopicPartition};
-use ballast_kafka::{ConfigResource, KafkaAdmin, KafkaError};
+use ballast_kafka::{KafkaAdmin, KafkaError, is_cordoned};
 use ballast_task::{Activity, Step, StepKind, Task};
 use futures::StreamExt as _;
 
-/// Directories that get no new replica, or `*`. Brokers before 4.3 do not know it.
-const CORDONED: &str = "cordoned.log.dirs";
 /// Brokers that are asked at once.
 const ASKED_AT_ONCE: usize = 8;
 
@@ -75,15 +73,7 @@ struct Told {
 
 async fn ask(kafka: &dyn KafkaAdmin, broker: BrokerId) -> Result<Told, KafkaError> {
     let dirs = kafka.describe_log_dirs(broker).await?;
-    let entries = kafka.describe_configs(&[ConfigResource::Broker(broker)], &[CORDONED]).await?;
-    let mut values = Vec::new();
-    for (_, entries) in entries {
-        values.extend(entries?.into_iter().filter_map(|entry| entry.value));
-    }
-    let cordoned: BTreeSet<&str> = values.iter().flat_map(|value| value.split(',')).map(str::trim).collect();
-    // Kafka goes on placing replicas while one directory is open.
-    let is_closed = |path: &str| cordoned.contains("*") || cordoned.contains(path);
-    let is_cordoned = !dirs.is_empty() && dirs.iter().all(|dir| is_closed(&dir.path));
+    let is_cordoned = is_cordoned(kafka, broker, &dirs).await?;
     let replicas = dirs.into_iter().flat_map(|dir| dir.replicas);
     Ok(Told { is_cordoned, moving: replicas.filter(|replica| replica.is_future).map(|replica| replica.at).collect() })
 }
