@@ -12,7 +12,7 @@ use ballast_rpc::{Failure, Reason, reason_name, resource_id};
 
 use crate::Analyzer;
 use crate::exclusions::excluded_topics;
-use crate::proposer::propose;
+use crate::proposer::{Planned, propose};
 use crate::view::Plan;
 
 /// A snapshot whose last successful look is older than this says too little of the present to plan on.
@@ -78,6 +78,8 @@ impl Analyzer {
             }
         }
         let (outcome, timings) = propose(snapshot.clone(), draft.goal.clone(), limits, draft.seed, self.clock).await?;
+        // Nobody may be listening.
+        let _ = self.planned.send(Planned { kind: draft.goal.kind, milliseconds: timings.total_milliseconds });
         if draft.validate_only {
             let (base_sequence, goal, seed) = (snapshot.sequence, draft.goal, draft.seed);
             let validated = Validated { cluster, base_sequence, goal, seed, outcome, timings };
@@ -114,8 +116,9 @@ impl Analyzer {
     fn fresh_snapshot(&self, cluster: &str) -> Result<Arc<Snapshot>, Failure> {
         let not_ready = |message: String| Failure::new(Reason::ModelNotReady, message).with("cluster", cluster);
         let snapshot = self.snapshots.get(cluster).and_then(|receiver| receiver.borrow().clone());
-        let snapshot = snapshot
-            .ok_or_else(|| not_ready(format!("{cluster} was not looked at completely yet: try again in some seconds")))?;
+        let snapshot = snapshot.ok_or_else(|| {
+            not_ready(format!("{cluster} was not seen completely yet: `ballast status` says whether it can be reached"))
+        })?;
         let age = snapshot.taken_at.map_or(0, |taken_at| self.clock.now().milliseconds_since(taken_at));
         if age > MODEL_AGE_MILLISECONDS_MAX {
             return Err(not_ready(format!("{cluster} was last seen {} s ago: it cannot be reached now", age / 1_000)));
