@@ -93,6 +93,7 @@ fn phase_after(task: &Task, event: &TaskEvent) -> Option<Phase> {
             Active(Cancelling(*mode))
         }
         (Active(Cancelling(CancelMode::RollBack)), TaskEvent::RollbackPlanned { .. }) => Active(RollingBack),
+        (Active(Verifying), TaskEvent::StepsAdded { .. }) => Active(Running),
         (Active(interrupted), TaskEvent::OperatorNeeded { step, reason_code, detail }) => {
             let (step, reason_code, detail) = (*step, reason_code.clone(), detail.clone());
             NeedsOperator { interrupted: *interrupted, step, reason_code, detail }
@@ -114,6 +115,7 @@ fn phase_after(task: &Task, event: &TaskEvent) -> Option<Phase> {
             | TaskEvent::Revalidated
             | TaskEvent::CancelRequested { .. }
             | TaskEvent::RollbackPlanned { .. }
+            | TaskEvent::StepsAdded { .. }
             | TaskEvent::OperatorNeeded { .. }
             | TaskEvent::OperatorNotNeeded
             | TaskEvent::Decided { .. }
@@ -172,6 +174,9 @@ fn apply_to_task(task: &mut Task, event: &TaskEvent, at: Timestamp) -> Result<()
         }
         TaskEvent::RollbackPlanned { steps } => {
             skip_rest(task, at);
+            task.steps.extend(steps.iter().map(|plan| Step::new(plan.clone(), at)));
+        }
+        TaskEvent::StepsAdded { steps } => {
             task.steps.extend(steps.iter().map(|plan| Step::new(plan.clone(), at)));
         }
         TaskEvent::Ended { .. } => skip_rest(task, at),

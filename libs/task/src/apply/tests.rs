@@ -65,6 +65,7 @@ fn task_events() -> Vec<(String, TaskEvent)> {
         TaskEvent::ResumeRequested,
         TaskEvent::Revalidated,
         TaskEvent::RollbackPlanned { steps: Vec::new() },
+        TaskEvent::StepsAdded { steps: Vec::new() },
         TaskEvent::OperatorNeeded { step: Some(0), reason_code: "R".into(), detail: String::new() },
         TaskEvent::OperatorNotNeeded,
         TaskEvent::Decided { step: 0, decision: Decision::Retry },
@@ -158,6 +159,7 @@ verifying     cancel:finish-step    finishing
 verifying     cancel:stop-now       stopping
 verifying     cancel:roll-back      turning
 verifying     operator-needed       needs/verifying
+verifying     steps-added           running
 verifying     ended:SUCCEEDED       SUCCEEDED
 verifying     ended:PARTIALLY_APPLIED PARTIALLY_APPLIED
 verifying     ended:FAILED          FAILED

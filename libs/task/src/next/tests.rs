@@ -305,20 +305,39 @@ fn a_result_that_does_not_fit_needs_an_operator_until_it_fits() {
     assert_eq!(world.run(), TaskState::Succeeded);
 }
 
+/// A move that needs no election, done; then `broker` leads.
+fn verifying_with_leader(broker: Option<i32>) -> World {
+    let mut world = World::new("drain", &[(&[1, 2, 3], &[1, 2, 6])]);
+    world.limits.stall_seconds = 5;
+    while world.task.state() != TaskState::Verifying {
+        world.round();
+        world.finish_moves();
+    }
+    world.partition(&partition(0)).leader = broker.map(ballast_cluster::BrokerId);
+    world.holds = true;
+    world
+}
+
 #[test]
-fn a_leader_that_is_lost_after_a_move_without_an_election_needs_an_operator_until_it_leads_again() {
-    for found in [None, Some(ballast_cluster::BrokerId(2))] {
-        let mut world = World::new("drain", &[(&[1, 2, 3], &[1, 2, 6])]);
-        world.limits.stall_seconds = 5;
-        while world.task.state() != TaskState::Verifying {
-            world.round();
-            world.finish_moves();
+fn a_leader_that_is_lost_after_a_move_without_an_election_is_elected_again() {
+    let mut world = verifying_with_leader(Some(2));
+    assert_eq!(world.run(), TaskState::Succeeded, "{}", world.trace());
+    assert_eq!((world.lists().as_str(), world.asked.join(" ").as_str()), ("1,2,6@1", "t:0=[1, 2, 6] elect t:0"));
+    assert!(world.trace().contains("verification-started steps-added 1:ready"), "{}", world.trace());
+}
+
+#[test]
+fn a_leader_that_cannot_lead_again_needs_an_operator_until_it_does() {
+    for (leader, in_sync) in [(None, [1, 2, 6]), (Some(2), [2, 6, 6])] {
+        let mut world = verifying_with_leader(leader);
+        world.partition(&partition(0)).in_sync = ids(&in_sync);
+        if leader.is_none() {
+            world.partition(&partition(0)).in_sync.clear();
         }
-        world.partition(&partition(0)).leader = found;
-        world.holds = true;
         assert_eq!(world.run(), TaskState::NeedsOperator, "{}", world.trace());
         assert_eq!(world.end_reason(), reason::VERIFICATION_FAILED);
-        world.partition(&partition(0)).leader = Some(ballast_cluster::BrokerId(1));
+        let found = world.partition(&partition(0));
+        (found.leader, found.in_sync) = (Some(ballast_cluster::BrokerId(1)), ids(&[1, 2, 6]));
         assert_eq!(world.run(), TaskState::Succeeded, "{}", world.trace());
     }
 }
