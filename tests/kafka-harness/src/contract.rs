@@ -5,8 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ballast_clock::Clock;
 use ballast_cluster::{BrokerId, TopicPartition};
-use ballast_kafka::{ConfigAlteration, ConfigOperation, ConfigResource, KafkaAdmin};
-use ballast_kafka_client::KafkaClient;
+use ballast_kafka::KafkaAdmin;
 use ballast_kafka_contract::ClusterUnderTest;
 
 use crate::RealCluster;
@@ -59,14 +58,8 @@ impl ClusterUnderTest for RealClusterUnderTest {
         self.cluster.commit_group_offset(group, at, offset).await;
     }
 
-    /// Through the broker itself: controllers only let cordons be taken away.
     async fn set_cordoned(&self, broker: BrokerId, cordoned: bool) {
-        let operation = if cordoned { ConfigOperation::Set("*".into()) } else { ConfigOperation::Delete };
-        let (resource, key) = (ConfigResource::Broker(broker), "cordoned.log.dirs".to_owned());
-        let plain = KafkaClient::connect(self.cluster.client_config()).await.expect("a started cluster answers");
-        let asked = plain.incremental_alter_configs(&[ConfigAlteration { resource, key, operation }]).await;
-        let results = asked.expect("the broker answers");
-        assert!(results.iter().all(|(_, result)| result.is_ok()), "{results:?}");
+        self.cluster.set_cordoned(broker, cordoned).await;
     }
 
     async fn move_between_log_dirs(&self, at: &TopicPartition, broker: BrokerId) -> bool {

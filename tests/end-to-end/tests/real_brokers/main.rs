@@ -27,7 +27,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // One cluster, one scenario at a time.
     arguments.test_threads = Some(1);
-    let scenarios: [(&str, Scenario); 17] = [
+    let scenarios: [(&str, Scenario); 18] = [
         ("a_dead_brokers_partitions_are_healed_under_load", |bench| {
             Box::pin(healing::a_dead_brokers_partitions_are_healed_under_load(bench))
         }),
@@ -43,6 +43,7 @@ fn main() {
         ("the_same_request_a_hundred_times_is_one_task", |bench| Box::pin(idempotency::one_task(bench))),
         ("a_foreign_reassignment_is_waited_for", |bench| Box::pin(strangers::foreign_reassignment(bench))),
         ("an_operators_own_throttle_is_kept", |bench| Box::pin(strangers::foreign_throttle(bench))),
+        ("a_cordoned_broker_gets_nothing", |bench| Box::pin(strangers::cordoned_target(bench))),
         ("a_topic_deleted_or_recreated_mid_move_voids_its_steps", |bench| Box::pin(strangers::topics_that_go(bench))),
         ("a_target_that_dies_mid_move_is_named", |bench| Box::pin(strangers::target_dies(bench))),
         ("a_broker_that_returns_during_its_evacuation_is_named", |bench| Box::pin(strangers::broker_returns(bench))),
