@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ballast_cluster::{BrokerId, Snapshot, Timestamp, TopicPartition};
+use ballast_cluster::{BrokerId, Snapshot, StepKey, Timestamp, TopicPartition};
 use ballast_kafka::{KafkaAdmin, KafkaError, is_cordoned};
-use ballast_task::{Activity, Step, StepKind, Task};
+use ballast_task::{Activity, Step, StepKind, StepState, Task, reason};
 use futures::StreamExt as _;
 
 /// Brokers that are asked at once.
@@ -21,19 +21,20 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// Asks the live brokers of the steps that are due anew, except those asked within `interval`. One that does not answer is
-    /// left as it was: whether it lives is another gate's to see.
+    /// Asks the live brokers of the steps that are about to start, and of those that wait for what was told last, except those
+    /// asked within `interval`. One that does not answer is left as it was: whether it lives is another gate's to see.
     pub async fn look<'a>(
         &mut self,
         kafka: &dyn KafkaAdmin,
         tasks: impl Iterator<Item = &'a Task>,
+        granted: &BTreeSet<StepKey>,
         seen: &Snapshot,
         now: Timestamp,
         interval: Duration,
     ) {
         let milliseconds = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
         self.asked_at.retain(|_, at| now.milliseconds_since(*at) < milliseconds);
-        let due: BTreeSet<BrokerId> = tasks.flat_map(due_steps).flat_map(brokers).collect();
+        let due: BTreeSet<BrokerId> = tasks.flat_map(|task| due_steps(task, granted)).flat_map(brokers).collect();
         let due = due.into_iter().filter(|id| seen.is_alive(*id) && !self.asked_at.contains_key(id));
         let asked: Vec<BrokerId> = due.collect();
         let answers = futures::stream::iter(asked).map(async |broker| (broker, ask(kafka, broker).await));
@@ -49,13 +50,20 @@ impl Gates {
     }
 }
 
-/// The first open step of each partition, where it copies data and has not begun to.
-fn due_steps(task: &Task) -> impl Iterator<Item = &Step> {
+/// Steps that copy data and are admitted, or wait for what brokers told. All that are pending would be too many: each answer
+/// lists every replica of a broker.
+fn due_steps<'a>(task: &'a Task, granted: &BTreeSet<StepKey>) -> impl Iterator<Item = &'a Step> {
     let starts = matches!(task.phase.activity(), Some(Activity::Running | Activity::RollingBack));
-    let undoing = task.has_turned_back();
-    let mut busy: BTreeSet<&TopicPartition> = BTreeSet::new();
-    let open = task.steps.iter().filter(move |step| starts && step.plan.is_undo == undoing && !step.state.is_over());
-    open.filter(move |step| busy.insert(&step.plan.at) && step.plan.copies_data() && !step.state.is_in_flight())
+    let waits = |step: &Step| {
+        let reason_code = step.waiting.as_ref().map(|waiting| waiting.reason_code.as_str());
+        matches!(reason_code, Some(reason::TARGET_CORDONED | reason::LOG_DIR_MOVE))
+    };
+    let is_due = move |step: &&Step| match step.state {
+        StepState::Pending { .. } => waits(step),
+        StepState::Ready => waits(step) || granted.contains(&task.key(step)),
+        _ => false,
+    };
+    task.steps.iter().filter(move |_| starts).filter(is_due).filter(|step| step.plan.copies_data())
 }
 
 /// Those that hold the partition and those that are to get a copy.

@@ -308,6 +308,20 @@ async fn a_cordoned_target_and_a_move_between_directories_are_seen_before_a_step
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_brokers_of_steps_that_are_about_to_start_are_asked_for_their_directories() {
+    let mut world = World::new(&[&[1, 2, 3], &[1, 2, 3]]).await;
+    world.config.limits.moves_per_cluster_max = 1;
+    world.crash().await;
+    world.sim.set_speed(BrokerId(4), 20);
+    let task = world.create("drain", &[(0, &[1, 2, 3], &[4, 2, 3]), (1, &[1, 2, 3], &[1, 2, 6])]).await;
+    world.wait_until(&task, |task| task.moves_in_flight == 1).await;
+    world.seconds(5).await;
+    assert_eq!(world.kafka.described(), [1, 2, 3, 4]);
+    world.wait_for(&task, TaskState::Succeeded).await;
+    assert!(world.kafka.described().contains(&6));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rollback_is_paused_resumed_and_cancelled_like_any_other_work() {
     let mut world = World::new(&[&[1, 2, 3], &[1, 2, 3], &[1, 2, 3]]).await;
     world.config.limits.moves_per_cluster_max = 1;
