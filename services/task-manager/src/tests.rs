@@ -344,3 +344,16 @@ async fn a_rollback_is_paused_resumed_and_cancelled_like_any_other_work() {
     world.wait_for(&task, TaskState::PartiallyApplied).await;
     assert_eq!(world.kafka.repeated(), Vec::<String>::new(), "{:?}", world.kafka.asked());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_to_lead_and_is_away_for_a_while_needs_no_operator() {
+    let world = World::new(&[&[1, 2, 3]]).await;
+    let task = world.create("demote", &[(0, &[1, 2, 3], &[2, 3, 1])]).await;
+    // Metadata shows it in sync until its session is over; the controller refuses to let it lead already.
+    world.sim.kill(BrokerId(2));
+    world.seconds(30).await;
+    assert_eq!(world.task(&task).await.state(), TaskState::Running, "{:#?}", world.steps(&task).await);
+    world.sim.revive(BrokerId(2));
+    world.wait_for(&task, TaskState::Succeeded).await;
+    assert_eq!(world.lists().await, "2,3,1@2");
+}
