@@ -59,7 +59,10 @@ pub fn decide(task: &Task, command: Command) -> Result<Vec<Event>, Rejection> {
         (Command::Resume, Phase::Paused) => TaskEvent::ResumeRequested,
         (Command::Resume, _) => return refused("resumed"),
         (Command::Cancel(mode), _) if may_cancel(task, mode) => TaskEvent::CancelRequested { mode },
-        (Command::Cancel(_), Phase::Ended { .. }) => return refused("cancelled; what is finished can be rolled back"),
+        (Command::Cancel(_), Phase::Ended { .. }) if task.applied_anything() => {
+            return refused("cancelled any more; roll it back instead");
+        }
+        (Command::Cancel(_), Phase::Ended { .. }) => return refused("cancelled any more"),
         (Command::Cancel(_), _) if task.has_turned_back() => return refused("rolled back once more, only stopped"),
         (Command::Cancel(_), _) => return refused("cancelled more gently than it is already"),
         (Command::Decide { step, decision }, Phase::NeedsOperator { interrupted, .. }) => {

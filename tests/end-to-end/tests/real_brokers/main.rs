@@ -27,7 +27,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // One cluster, one scenario at a time.
     arguments.test_threads = Some(1);
-    let scenarios: [(&str, Scenario); 18] = [
+    let scenarios: [(&str, Scenario); 19] = [
         ("a_dead_brokers_partitions_are_healed_under_load", |bench| {
             Box::pin(healing::a_dead_brokers_partitions_are_healed_under_load(bench))
         }),
@@ -38,6 +38,7 @@ fn main() {
         ("cancel_finish_step_lets_moves_in_flight_end", |bench| Box::pin(cancelling::finish_step(bench))),
         ("cancel_stop_now_puts_moves_in_flight_back", |bench| Box::pin(cancelling::stop_now(bench))),
         ("cancel_roll_back_undoes_everything", |bench| Box::pin(cancelling::roll_back(bench))),
+        ("a_rollback_is_paused_and_goes_on", |bench| Box::pin(cancelling::rollback_paused(bench))),
         ("a_finished_task_is_rolled_back_by_a_new_one", |bench| Box::pin(cancelling::rollback_of_a_finished_task(bench))),
         ("ballast_killed_ten_times_finishes_and_submits_nothing_twice", |bench| Box::pin(killing::ten_times(bench))),
         ("the_same_request_a_hundred_times_is_one_task", |bench| Box::pin(idempotency::one_task(bench))),
