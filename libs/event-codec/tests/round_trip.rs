@@ -197,6 +197,8 @@ async fn every_event_of_cluster_plan_lease_and_audit_reads_back() {
         Event::Cluster(ClusterEvent::BrokerReturned { broker, moved_away: 4 }),
         Event::Cluster(ClusterEvent::BrokerDraining { broker, task: "task-1".into() }),
         Event::Cluster(ClusterEvent::BrokerRestored { broker }),
+        Event::Cluster(ClusterEvent::BrokerCordoned { broker }),
+        Event::Cluster(ClusterEvent::BrokerUncordoned { broker }),
         plan_drafted(snapshot_set),
         Event::Lease(LeaseEvent::LeaseTaken { executor: "p1".into() }),
         Event::Lease(LeaseEvent::LeaseReleased { executor: "p1".into() }),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ballast_clock::Clock;
 use ballast_cluster::Snapshot;
-use ballast_planner::{EVALUATIONS_PER_SECOND, Goal, Limits, Outcome, plan};
+use ballast_planner::{EVALUATIONS_PER_SECOND, Goal, GoalKind, Limits, Outcome, plan};
 use ballast_proto::analyzer::v1::Timings;
 use ballast_rpc::{Failure, Reason};
 
@@ -13,6 +13,14 @@ use ballast_rpc::{Failure, Reason};
 pub fn evaluations(time_budget: Duration) -> u64 {
     let milliseconds = u64::try_from(time_budget.as_millis()).unwrap_or(u64::MAX);
     milliseconds.saturating_mul(EVALUATIONS_PER_SECOND) / 1_000
+}
+
+/// That a plan was made, for who measures.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Planned {
+    pub kind: GoalKind,
+    /// All alternatives together.
+    pub milliseconds: u64,
 }
 
 /// Plans on a thread of its own: it takes a whole core for as long as it takes.
