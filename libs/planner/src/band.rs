@@ -98,7 +98,7 @@ pub(crate) fn failure_room(model: &Model<'_>, room: FailureRoom) -> Option<Vec<L
     let mut limits: Vec<Loads> = model.brokers.iter().map(|broker| broker.limit).collect();
     for group in 0..model.group_names.len() as u32 {
         let members: Vec<u32> = model.open_brokers(group).collect();
-        for r in 0..4 {
+        for r in [0, 1, 2, 3] {
             let whole: u128 = members.iter().map(|&broker| u128::from(model.broker(broker).capacity[r])).sum();
             let mut failing: BTreeMap<u32, u128> = BTreeMap::new();
             for &broker in &members {
