@@ -17,6 +17,9 @@ pub(crate) use targets::{refusal as refused_target, resolve as targets};
 
 /// Rounds of planning on one's own result. Each lowers the penalty, so they end; the number is a guard.
 const ROUNDS_MAX: usize = 24;
+/// On large clusters the first rounds take all but crumbs, and each looks at everything again.
+const SLOTS_MANY: usize = 100_000;
+const ROUNDS_FEW: usize = 3;
 
 /// Evaluations that settling may always spend.
 const SETTLING_EVALUATIONS_MIN: u64 = 20_000_000;
@@ -261,7 +264,12 @@ fn expand(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate> {
 fn settle(model: &Model<'_>, first: Placement, again: &mut dyn FnMut(&Model<'_>, Placement) -> Placement) -> Placement {
     let mut settled = first;
     // Caps are for one plan: a further one may spend them again.
-    for _ in 1..if model.is_capped() { 1 } else { ROUNDS_MAX } {
+    let rounds = match model.slots.len() {
+        _ if model.is_capped() => 1,
+        ..SLOTS_MANY => ROUNDS_MAX,
+        _ => ROUNDS_FEW,
+    };
+    for _ in 1..rounds {
         let seen = model.rebased(&settled);
         let next = again(&seen, Placement::present(&seen));
         let changed = next.changed(&seen);

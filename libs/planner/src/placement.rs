@@ -64,20 +64,25 @@ impl Placement {
         }
     }
 
-    /// From here on it is known which slots a broker holds.
-    pub fn host(&mut self, model: &Model<'_>) {
+    /// From here on it is known which slots a broker holds, of the partitions chosen. While only some are, no replica may move.
+    pub fn host(&mut self, model: &Model<'_>, chosen: impl Fn(usize) -> bool) {
         if !self.hosted.is_empty() {
             return;
         }
-        self.hosted = self.count.iter().map(|&count| Vec::with_capacity(count as usize)).collect();
+        self.hosted = vec![Vec::new(); self.count.len()];
         self.position = vec![0; self.slots.len()];
         for (slot, &broker) in self.slots.iter().enumerate() {
-            if !model.is_dead(broker) {
+            if !model.is_dead(broker) && chosen(model.owner[slot] as usize) {
                 let hosted = &mut self.hosted[broker as usize];
                 self.position[slot] = hosted.len() as u32;
                 hosted.push(slot as u32);
             }
         }
+    }
+
+    /// Forgets which slots a broker holds.
+    pub fn unhost(&mut self) {
+        (self.hosted, self.position) = (Vec::new(), Vec::new());
     }
 
     pub fn list(&self, model: &Model<'_>, partition: usize) -> &[u32] {

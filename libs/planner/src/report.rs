@@ -15,7 +15,7 @@ pub(crate) fn alternative(model: &Model<'_>, label: Label, why: String, schedule
         why,
         cost: cost(model, schedule),
         balance: Balance { before: balance(model, &model.present_load), after: balance(model, &schedule.placement.load) },
-        unmet: unmet::unmet(model, schedule),
+        unmet: unmet::unmet(model, schedule, label != Label::LeadershipOnly),
         moves: moves(model, &before, schedule),
     }
 }

@@ -102,14 +102,13 @@ impl PartialOrd for Turn {
 impl<'a> Descent<'a> {
     pub fn new(
         model: &'a Model<'a>,
-        mut placement: Placement,
+        placement: Placement,
         edges: &Edges,
         scope: &'a Scope,
         group: u32,
         evaluations: &'a mut u64,
         threads: usize,
     ) -> Self {
-        placement.host(model);
         let cells = cells(model, edges, &placement.load, scope);
         let penalty: Vec<f64> = cells.iter().map(Cell::penalty).collect();
         let total: u128 = model.partitions.iter().map(|facts| u128::from(facts.bytes())).sum();
@@ -142,11 +141,15 @@ impl<'a> Descent<'a> {
 
     /// Descends until no change pays or the evaluations are spent.
     pub fn run(&mut self) {
-        self.spread_topics();
-        self.hand_over_all();
         if !self.scope.moves_replicas() {
+            self.placement.host(self.model, |partition| self.scope.may_lead_elsewhere(partition));
+            self.hand_over_all();
+            self.placement.unhost();
             return;
         }
+        self.placement.host(self.model, |_| true);
+        self.spread_topics();
+        self.hand_over_all();
         for _ in 0..ROUNDS_MAX {
             let before = self.steps.penalty();
             self.burden_share_max = 0.0;

@@ -10,8 +10,9 @@ use crate::schedule::Schedule;
 use crate::{Resource, Unmet, UnmetGoal};
 
 /// All of it, in a fixed order: hard rules, then soft goals.
-pub(crate) fn unmet(model: &Model<'_>, schedule: &Schedule) -> Vec<Unmet> {
-    let mut found = hard::unmet(model, schedule);
+/// `copies` is false for an alternative that copies nothing on purpose.
+pub(crate) fn unmet(model: &Model<'_>, schedule: &Schedule, copies: bool) -> Vec<Unmet> {
+    let mut found = hard::unmet(model, schedule, copies);
     found.extend(soft::unmet(model, &schedule.placement));
     found.sort_by(|a, b| {
         let key = |unmet: &Unmet| (unmet.goal, unmet.broker, unmet.resource, unmet.partition);

@@ -127,7 +127,7 @@ fn hand_out(model: &Model<'_>, placement: &mut Placement, needs: impl Fn(&[u32],
 }
 
 /// Brokers that a replica is weighed on, and after how many placements they are ranked anew: a part of all.
-const LOOKS_MAX: usize = 24;
+const LOOKS_MAX: usize = 16;
 const RANKED_FOR_PART: usize = 8;
 
 /// Brokers of a group, those first that took load best when they were last ranked.
@@ -305,7 +305,7 @@ impl Mender<'_> {
     /// Looks again at each new replica, now that all are placed.
     fn even_replicas(&mut self, placement: &mut Placement, scope: &[usize]) {
         let model = self.model;
-        for partition in scope.iter().chain(scope).copied() {
+        for &partition in scope {
             for at in 0..model.partitions[partition].len as usize {
                 let list = placement.list(model, partition).to_vec();
                 let (broker, leader) = (list[at], placement.leader[partition]);

@@ -10,18 +10,18 @@ use crate::rules::{Rule, in_rack, over_capacity, rack_excess, rack_room};
 use crate::schedule::Schedule;
 use crate::{GoalKind, Resource, Unmet, UnmetGoal};
 
-pub(super) fn unmet(model: &Model<'_>, schedule: &Schedule) -> Vec<Unmet> {
+pub(super) fn unmet(model: &Model<'_>, schedule: &Schedule, copies: bool) -> Vec<Unmet> {
     let after = &schedule.placement;
     let mut found = Vec::new();
     match model.goal.kind {
-        GoalKind::Rebalance | GoalKind::Evacuate | GoalKind::Drain => unrepaired(model, after, &mut found),
+        GoalKind::Rebalance | GoalKind::Evacuate | GoalKind::Drain => unrepaired(model, after, copies, &mut found),
         GoalKind::Demote => still_leading(model, after, &mut found),
         GoalKind::Topic => unreached(model, after, &mut found),
         GoalKind::Expand => {}
     }
     if model.goal.kind != GoalKind::Rebalance {
         for partition in after.changed(model) {
-            crowded(model, after, partition, &mut found);
+            crowded(model, after, partition, copies, &mut found);
         }
     }
     let over: BTreeSet<(u32, usize)> = over_capacity(model, after).into_iter().collect();
@@ -43,7 +43,7 @@ pub(super) fn unmet(model: &Model<'_>, schedule: &Schedule) -> Vec<Unmet> {
 }
 
 /// Rebalance, evacuate, drain: replicas that should have left and partitions without leader.
-fn unrepaired(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
+fn unrepaired(model: &Model<'_>, after: &Placement, copies: bool, found: &mut Vec<Unmet>) {
     let needs = Needs::of(model);
     for partition in 0..model.partitions.len() {
         if !needs.concerns(model, model.list(partition)) {
@@ -60,12 +60,12 @@ fn unrepaired(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
                 Standing::Draining => (UnmetGoal::Liveness, "is to be emptied"),
                 Standing::Open => (UnmetGoal::Group, "is outside the topic's group"),
             };
-            let cause = obstacle(model, after, partition, broker);
+            let cause = obstacle(model, after, partition, broker, copies);
             let reason = format!("Broker {} {what} but keeps its replica of {}: {cause}.", facts.id, model.name(partition));
             found.push(entry(model, goal, Some(broker), Some(partition), reason));
         }
         if model.goal.kind == GoalKind::Rebalance {
-            crowded(model, after, partition, found);
+            crowded(model, after, partition, copies, found);
         }
     }
 }
@@ -90,7 +90,7 @@ fn is_offline(model: &Model<'_>, after: &Placement, partition: usize, found: &mu
     facts.offline
 }
 
-fn crowded(model: &Model<'_>, after: &Placement, partition: usize, found: &mut Vec<Unmet>) {
+fn crowded(model: &Model<'_>, after: &Placement, partition: usize, copies: bool, found: &mut Vec<Unmet>) {
     let group = model.group_of(partition);
     let list = after.list(model, partition);
     if rack_excess(model, group, list) == 0 {
@@ -98,13 +98,16 @@ fn crowded(model: &Model<'_>, after: &Placement, partition: usize, found: &mut V
     }
     let room = rack_room(model, group, list.len());
     let broker = list.iter().copied().find(|&broker| in_rack(model, list, model.broker(broker).rack) > room);
-    let cause = broker.map_or(String::new(), |broker| obstacle(model, after, partition, broker));
+    let cause = broker.map_or(String::new(), |broker| obstacle(model, after, partition, broker, copies));
     let reason = format!("A rack holds more than {room} replicas of {}: {cause}.", model.name(partition));
     found.push(entry(model, UnmetGoal::Rack, broker, Some(partition), reason));
 }
 
 /// Why the replica on `leaving` has nowhere to go, in half a sentence.
-fn obstacle(model: &Model<'_>, after: &Placement, partition: usize, leaving: u32) -> String {
+fn obstacle(model: &Model<'_>, after: &Placement, partition: usize, leaving: u32, copies: bool) -> String {
+    if !copies {
+        return "this alternative copies nothing".to_owned();
+    }
     let facts = &model.partitions[partition];
     if facts.excluded {
         return "its topic is excluded".to_owned();
