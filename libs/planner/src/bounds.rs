@@ -81,16 +81,52 @@ fn surplus_and_deficit(model: &Model<'_>, reached: &Placement, forced: &Forced) 
     let present = &model.present_load;
     let edges = Edges::of(model, &reached.load);
     let (mut surplus, mut deficit) = (0u64, 0u64);
+    let mut to_shed = vec![[0u64; 2]; model.brokers.len()];
     for (broker, facts) in model.brokers.iter().enumerate().filter(|(_, facts)| facts.standing == Standing::Open) {
-        let after = reached.load[broker][DISK];
-        let (low, high) = (edges.low[broker][DISK], edges.high[broker][DISK]);
-        if facts.capacity[DISK] > 0 && (low..=high).contains(&after) {
+        let is_inside = |r: usize| {
+            let (low, high) = (edges.low[broker][r], edges.high[broker][r]);
+            facts.capacity[r] > 0 && (low..=high).contains(&reached.load[broker][r])
+        };
+        if is_inside(DISK) {
             let staying = present[broker][DISK].saturating_sub(forced.leaving[broker]);
-            surplus = surplus.saturating_add(staying.saturating_sub(high));
-            deficit = deficit.saturating_add(low.saturating_sub(present[broker][DISK]));
+            to_shed[broker][0] = staying.saturating_sub(edges.high[broker][DISK]);
+            deficit = deficit.saturating_add(edges.low[broker][DISK].saturating_sub(present[broker][DISK]));
+        }
+        // What is forced off a broker relieves its network too, by how much is not counted: such brokers are left out.
+        if is_inside(NETWORK_IN) && forced.leaving[broker] == 0 {
+            to_shed[broker][1] = present[broker][NETWORK_IN].saturating_sub(edges.high[broker][NETWORK_IN]);
         }
     }
+    let by_network = bytes_to_shed(model, &to_shed);
+    for (broker, [disk, _]) in to_shed.iter().enumerate() {
+        surplus = surplus.saturating_add((*disk).max(by_network[broker]));
+    }
     (surplus, deficit)
+}
+
+/// The least bytes whose leaving takes each broker's surplus of network in away: its replicas by what they take in per byte, the
+/// last one in part (Dantzig's bound of the knapsack problem). Different brokers shed different replicas, so these add up.
+fn bytes_to_shed(model: &Model<'_>, to_shed: &[[u64; 2]]) -> Vec<u64> {
+    let mut held: Vec<Vec<(u64, u64)>> = vec![Vec::new(); to_shed.len()];
+    for facts in &model.partitions {
+        let [bytes, taken, ..] = facts.follows();
+        for &broker in model.slots[facts.slots()].iter().filter(|&&broker| to_shed[broker as usize][1] > 0) {
+            held[broker as usize].push((taken, bytes));
+        }
+    }
+    let least = |(replicas, &[_, surplus]): (&mut Vec<(u64, u64)>, &[u64; 2])| {
+        replicas.sort_unstable_by(|a, b| (u128::from(b.0) * u128::from(a.1)).cmp(&(u128::from(a.0) * u128::from(b.1))));
+        let (mut left, mut sum) = (surplus, 0u64);
+        for &(taken, bytes) in replicas.iter() {
+            if taken >= left {
+                let part = u128::from(bytes) * u128::from(left) / u128::from(taken.max(1));
+                return sum.saturating_add(part as u64);
+            }
+            (left, sum) = (left - taken, sum.saturating_add(bytes));
+        }
+        sum
+    };
+    held.iter_mut().zip(to_shed).map(least).collect()
 }
 
 /// Expand: what the named brokers lack to be inside the band, over those that were brought inside.

@@ -36,9 +36,10 @@ pub(crate) fn reason(model: &Model<'_>, present: &[Loads], edges: &Edges, after:
     for (brokers, above) in [(&gone, true), (&joined, false)] {
         for &broker in brokers {
             if let Some(resource) = off_band(present, edges, broker, above) {
-                let (id, side) = (model.broker(broker).id, if above { "above" } else { "below" });
-                let resource = resource.as_str();
-                return format!("Broker {id} is {side} the band on {resource}: a replica goes from {from} to {to}{with_leader}.");
+                let what = sides(model, present, edges, after, broker, resource, above);
+                let other = joined.first().filter(|_| above).or(gone.first());
+                let other = other.map_or(String::new(), |&other| ends(model, present, edges, after, other, resource));
+                return format!("{what}: a replica goes from {from} to {to}{with_leader}{other}.");
             }
         }
     }
@@ -60,14 +61,39 @@ fn leadership(model: &Model<'_>, present: &[Loads], edges: &Edges, after: &Place
     }
     for (broker, above) in [(was, true), (is, false)] {
         if let Some(resource) = off_band(present, edges, broker, above) {
-            let (id, side) = (model.broker(broker).id, if above { "above" } else { "below" });
-            let resource = resource.as_str();
-            return format!(
-                "Broker {id} is {side} the band on {resource}: leadership goes from {from} to {to}, nothing is copied."
-            );
+            let what = sides(model, present, edges, after, broker, resource, above);
+            let other = ends(model, present, edges, after, if above { is } else { was }, resource);
+            return format!("{what}: leadership goes from {from} to {to}, nothing is copied{other}.");
         }
     }
     format!("Evens out what the other moves leave: leadership goes from broker {from} to broker {to}, nothing is copied.")
+}
+
+/// "Broker 3 is above the band on disk, at 1.84 of the mean and 1.10 after the plan".
+fn sides(
+    model: &Model<'_>,
+    present: &[Loads],
+    edges: &Edges,
+    after: &Placement,
+    broker: u32,
+    resource: Resource,
+    above: bool,
+) -> String {
+    let (id, side) = (model.broker(broker).id, if above { "above" } else { "below" });
+    let [was, is] = over_mean(present, edges, after, broker, resource);
+    format!("Broker {id} is {side} the band on {}, at {was:.2} of the mean and {is:.2} after the plan", resource.as_str())
+}
+
+/// "; broker 7 goes from 0.61 to 0.97", of the other end.
+fn ends(model: &Model<'_>, present: &[Loads], edges: &Edges, after: &Placement, broker: u32, resource: Resource) -> String {
+    let [was, is] = over_mean(present, edges, after, broker, resource);
+    format!("; broker {} goes from {was:.2} to {is:.2}", model.broker(broker).id)
+}
+
+/// Before and after, as shares of the mean before.
+fn over_mean(present: &[Loads], edges: &Edges, after: &Placement, broker: u32, resource: Resource) -> [f64; 2] {
+    let r = resource as usize;
+    [present[broker as usize][r], after.load[broker as usize][r]].map(|load| edges.over_mean(broker, r, load))
 }
 
 /// The resource on which a broker is outside the band on that side.

@@ -1,6 +1,7 @@
 //! Soft goals that a plan leaves open: the band, counts, spread, room for a failure, and what nobody measured.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use super::{entry, on};
 use crate::band::{Edges, failure_room, group_sums};
@@ -28,6 +29,7 @@ pub(super) fn unmet(model: &Model<'_>, after: &Placement) -> Vec<Unmet> {
 }
 
 fn outside_band(model: &Model<'_>, after: &Placement, edges: &Edges, found: &mut Vec<Unmet>) {
+    let large = too_large(model, after, edges);
     for broker in 0..model.brokers.len() {
         for resource in Resource::ALL {
             let r = resource as usize;
@@ -39,12 +41,33 @@ fn outside_band(model: &Model<'_>, after: &Placement, edges: &Edges, found: &mut
             };
             let at = edges.over_mean(broker as u32, r, load);
             let (id, name) = (model.brokers[broker].id, resource.as_str());
-            let reason = format!(
-                "Broker {id} stays {side} the band on {name}, at {at:.3} of the mean: no allowed change brings it inside."
-            );
+            let cause = match large.get(&(broker as u32, r)).filter(|_| side == "above") {
+                None => "no allowed change brings it inside".to_owned(),
+                Some(&partition) => {
+                    let topic = model.topics[model.partitions[partition].topic as usize].name;
+                    let name = model.name(partition);
+                    format!("{name} alone is more than its band holds, add partitions to topic {topic}")
+                }
+            };
+            let reason = format!("Broker {id} stays {side} the band on {name}, at {at:.3} of the mean: {cause}.");
             found.push(on(resource, entry(model, UnmetGoal::Band, Some(broker as u32), None, reason)));
         }
     }
+}
+
+/// Partitions of which one replica, or leader, alone is more than the band of its broker, by broker and resource.
+fn too_large(model: &Model<'_>, after: &Placement, edges: &Edges) -> BTreeMap<(u32, usize), usize> {
+    let mut found = BTreeMap::new();
+    for partition in 0..model.partitions.len() {
+        for &broker in after.list(model, partition).iter().filter(|&&broker| !model.is_dead(broker)) {
+            let load = model.partitions[partition].role(after.leader[partition] == broker);
+            let high = &edges.high[broker as usize];
+            for r in (0..4).filter(|&r| load[r] > high[r]) {
+                found.entry((broker, r)).or_insert(partition);
+            }
+        }
+    }
+    found
 }
 
 /// At most one entry per group and kind: the broker furthest from its share.
@@ -152,7 +175,12 @@ fn no_failure_room(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>)
             let room: u128 = members.iter().map(|&broker| limit(broker)).sum::<u128>() - limit(largest);
             if sums[group as usize][r].load > room {
                 let (id, name) = (model.broker(largest).id, resource.as_str());
-                let reason = format!("Without broker {id} the others could not carry the {name} load within their limits.");
+                let missing = sums[group as usize][r].load - room;
+                let more = missing.div_ceil(limit(largest).max(1));
+                let reason = format!(
+                    "Without broker {id} the others could not carry the {name} load within their limits: \
+                     {more} more of its size would leave room."
+                );
                 found.push(on(resource, entry(model, UnmetGoal::FailureRoom, Some(largest), None, reason)));
             }
         }
