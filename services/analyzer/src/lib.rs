@@ -2,12 +2,12 @@
 //! to Kafka, how snapshots are made, or what becomes of a plan.
 
 mod commands;
-mod exclusions;
+mod patterns;
 mod proposer;
 mod rpc;
 mod view;
 
-pub use exclusions::{PatternError, excluded_topics};
+pub use patterns::{PatternError, with_matched_topics};
 pub use proposer::evaluations;
 pub use rpc::{AnalyzerRpc, plan_message};
 
@@ -34,7 +34,7 @@ pub struct Analyzer {
     pub(crate) clock: Clock,
     pub(crate) epoch: Option<u64>,
     pub(crate) plans: Mutex<Plans>,
-    /// Held while a plan is made: planning uses a whole core, and two requests with one id shall not both plan.
+    /// Held while a plan is made: planning uses whole cores, and two requests with one id shall not both plan.
     pub(crate) planning: Mutex<()>,
 }
 

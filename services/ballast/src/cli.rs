@@ -8,6 +8,7 @@ pub mod configuration;
 pub mod confirm;
 pub mod exit;
 pub mod goal_flags;
+pub mod limit_flags;
 pub mod log_offline;
 pub mod output;
 pub mod partition;

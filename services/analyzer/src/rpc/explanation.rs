@@ -30,7 +30,7 @@ fn explanation(
     let explanation = match (&found, unmet.first()) {
         (Some((_, planned)), _) => planned.reason.clone(),
         (None, Some(unmet)) => format!("left as it is: {}", unmet.reason),
-        (None, None) => why_left_alone(plan, partition),
+        (None, None) => why_left_alone(plan, at, partition),
     };
     wire::MoveExplanation {
         rank,
@@ -42,9 +42,18 @@ fn explanation(
     }
 }
 
-fn why_left_alone(plan: &Plan, partition: &Partition) -> String {
+fn why_left_alone(plan: &Plan, at: &TopicPartition, partition: &Partition) -> String {
     if partition.is_reassigning() {
         return "left as it is: a reassignment of it was pending".to_owned();
+    }
+    if let Some(limits) = &plan.limits {
+        let all_may_change = limits.only_topics.is_empty() && limits.only_partitions.is_empty();
+        if limits.excluded_topics.contains(&at.topic) {
+            return "left as it is: its topic was excluded".to_owned();
+        }
+        if !all_may_change && !limits.only_topics.contains(&at.topic) && !limits.only_partitions.contains(at) {
+            return "left as it is: only other topics or partitions were allowed to change".to_owned();
+        }
     }
     let named = |broker: &BrokerId| plan.goal.brokers.contains(broker);
     let brokers = plan.goal.brokers.iter().map(BrokerId::to_string).collect::<Vec<_>>().join(", ");
