@@ -1,5 +1,7 @@
 //! A cluster as seen at one place in the log: brokers, topics, replica lists, loads. Must not know how it was observed.
 
+use std::sync::Arc;
+
 use crate::{BrokerId, Timestamp, TopicPartition};
 
 /// Everything the planner and the executor look at. Brokers are sorted by id, topics by name, partitions by number.
@@ -124,8 +126,8 @@ pub struct Partition {
     pub replicas: Vec<BrokerId>,
     pub leader: Option<BrokerId>,
     pub in_sync: Vec<BrokerId>,
-    /// Log directory per replica, parallel to `replicas`; empty when unknown.
-    pub log_dirs: Vec<String>,
+    /// Log directory per replica, parallel to `replicas`; empty when unknown. Paths are few and shared.
+    pub log_dirs: Vec<Arc<str>>,
     /// Pending reassignment: brokers of `replicas` that are still copying.
     pub adding_replicas: Vec<BrokerId>,
     /// Pending reassignment: brokers that leave when it completes; not in `replicas`.
@@ -152,7 +154,7 @@ pub struct Load {
     pub consume_bytes_per_second: Option<u64>,
     pub leader_cpu_millicores: Option<u64>,
     pub follower_cpu_millicores: Option<u64>,
-    /// Where the figures come from, e.g. "offsets+log-dirs"; `None` when unknown.
-    pub source: Option<String>,
+    /// Where the figures come from, e.g. "offsets+log-dirs"; `None` when unknown. Sources are few and shared.
+    pub source: Option<Arc<str>>,
     pub age_seconds: Option<u64>,
 }

@@ -1,6 +1,8 @@
 //! A cluster's brokers, topics, partitions and loads as protobuf: for topology events and the snapshots of plans. Must not know
 //! when one is recorded.
 
+use std::sync::Arc;
+
 use ballast_cluster::{
     Broker, BrokerId, BrokerState, Capacity, Change, Load, LogDir, LogDirState, Partition, Snapshot, Timestamp, Topic,
 };
@@ -169,7 +171,7 @@ fn partition_to_proto(partition: &Partition, loads: Loads) -> proto::ClusterPart
         replicas: brokers_to_proto(&partition.replicas),
         leader: partition.leader.map(|leader| leader.0),
         in_sync: brokers_to_proto(&partition.in_sync),
-        log_dirs: partition.log_dirs.clone(),
+        log_dirs: partition.log_dirs.iter().map(ToString::to_string).collect(),
         adding_replicas: brokers_to_proto(&partition.adding_replicas),
         removing_replicas: brokers_to_proto(&partition.removing_replicas),
         load: (loads == Loads::Kept).then(|| load_to_proto(&partition.load)),
@@ -182,7 +184,7 @@ fn partition_from_proto(partition: proto::ClusterPartition) -> Partition {
         replicas: brokers_from_proto(partition.replicas),
         leader: partition.leader.map(BrokerId),
         in_sync: brokers_from_proto(partition.in_sync),
-        log_dirs: partition.log_dirs,
+        log_dirs: partition.log_dirs.into_iter().map(Arc::from).collect(),
         adding_replicas: brokers_from_proto(partition.adding_replicas),
         removing_replicas: brokers_from_proto(partition.removing_replicas),
         load: partition.load.map(load_from_proto).unwrap_or_default(),
@@ -198,7 +200,7 @@ fn load_to_proto(load: &Load) -> proto::ClusterLoad {
         consume_bytes_per_second,
         leader_cpu_millicores,
         follower_cpu_millicores,
-        source: load.source.clone(),
+        source: load.source.as_deref().map(str::to_owned),
         age_seconds,
     }
 }
@@ -210,7 +212,7 @@ fn load_from_proto(load: proto::ClusterLoad) -> Load {
         consume_bytes_per_second: load.consume_bytes_per_second,
         leader_cpu_millicores: load.leader_cpu_millicores,
         follower_cpu_millicores: load.follower_cpu_millicores,
-        source: load.source,
+        source: load.source.map(Arc::from),
         age_seconds: load.age_seconds,
     }
 }

@@ -1,10 +1,12 @@
 //! The file format `ballast.snapshot.v1`: read with every refusal naming its place, written with every field present.
 //!
-//! Must not know who observes clusters or plans on them. The serde types in `document` are twins of `ballast-cluster`'s.
+//! Must not know who observes clusters or plans on them. The serde types in `reading`
+//! and `writing` are twins of `ballast-cluster`'s.
 
 mod check;
-mod document;
 mod file;
+mod reading;
+mod writing;
 
 use ballast_cluster::Snapshot;
 
@@ -38,28 +40,33 @@ impl SnapshotError {
 
 /// Reads plain JSON. The result is sorted, leaders on dead brokers are `None`, dead brokers are dropped from in-sync sets.
 pub fn read(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
-    let document: document::Document = match serde_json::from_slice(bytes) {
-        Ok(document) => document,
-        Err(error) => {
-            // Another format has other keys: say that, rather than stumble over the first of them.
-            if let Ok(document::Header { format: Some(other) }) = serde_json::from_slice(bytes)
-                && other != FORMAT
-            {
-                return Err(wrong_format(&other));
-            }
-            let (line, column) = (error.line(), error.column());
-            let text = error.to_string();
-            let problem = text.split(" at line ").next().unwrap_or(&text).to_owned();
-            return Err(SnapshotError::Syntax { line, column, problem });
-        }
-    };
+    match serde_json::from_slice(bytes) {
+        Ok(document) => snapshot(document),
+        Err(error) => Err(syntax_error(&error, serde_json::from_slice(bytes).ok())),
+    }
+}
+
+/// Another format has other keys: say that, rather than stumble over the first of them.
+fn syntax_error(error: &serde_json::Error, header: Option<reading::Header>) -> SnapshotError {
+    if let Some(reading::Header { format: Some(other) }) = header
+        && other != FORMAT
+    {
+        return wrong_format(&other);
+    }
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    let problem = text.split(" at line ").next().unwrap_or(&text).to_owned();
+    SnapshotError::Syntax { line, column, problem }
+}
+
+fn snapshot(document: reading::Document) -> Result<Snapshot, SnapshotError> {
     if document.format != FORMAT {
         return Err(wrong_format(&document.format));
     }
     let mut snapshot = document.into_snapshot()?;
     snapshot.sort();
     check::check(&snapshot)?;
-    document::settle(&mut snapshot);
+    reading::settle(&mut snapshot);
     check::check_capacity(&snapshot)?;
     Ok(snapshot)
 }
@@ -67,7 +74,12 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
 /// Compact JSON, every field present, in the order of the contract. Brokers that lists name but that are not registered are
 /// written as dead ones, so that what is written can be read.
 pub fn write(snapshot: &Snapshot) -> String {
-    serde_json::to_string(&document::Document::from_snapshot(snapshot)).expect("strings, integers and lists always serialise")
+    serde_json::to_string(&writing::Document::of(snapshot)).expect("strings, integers and lists always serialise")
+}
+
+/// The same, topic by topic, into anything: buffer it.
+pub fn write_to(snapshot: &Snapshot, out: impl std::io::Write) -> std::io::Result<()> {
+    serde_json::to_writer(out, &writing::Document::of(snapshot)).map_err(std::io::Error::from)
 }
 
 fn wrong_format(format: &str) -> SnapshotError {

@@ -27,6 +27,13 @@ fn parsed(value: &Value) -> Result<Snapshot, SnapshotError> {
     read(value.to_string().as_bytes())
 }
 
+/// The same by way of a file, which is never in memory as a whole.
+fn from_file(value: &Value) -> Result<Snapshot, SnapshotError> {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), value.to_string()).expect("written");
+    read_path(file.path())
+}
+
 /// Changes the value at a JSON pointer and expects a refusal that says all of `words`.
 #[track_caller]
 fn check_refused(pointer: &str, value: Value, words: &[&str]) {
@@ -41,6 +48,10 @@ fn check_refused(pointer: &str, value: Value, words: &[&str]) {
     }
     let error = parsed(&document).expect_err("must be refused");
     let text = error.to_string();
+    // The column may be that of the next byte.
+    let by_file = from_file(&document).expect_err("must be refused").to_string();
+    let problem = |text: &str| text.split_once(": ").map(|(_, problem)| problem.to_owned());
+    assert_eq!((problem(&by_file), by_file.contains("line")), (problem(&text), text.contains("line")));
     assert!(words.iter().all(|word| text.contains(word)), "{text} should say {words:?}");
     assert_eq!(error.reason(), "SNAPSHOT_MALFORMED");
 }
@@ -83,6 +94,8 @@ fn unknown_keys_and_wrong_numbers_are_refused_by_line() {
     check_refused("/topics/0/partitions/0/size_bytes", json!("10"), &["line"]);
     check_refused("/brokers/0/id", json!(-3), &["line"]);
     check_refused("/brokers/0/state", json!("asleep"), &["asleep"]);
+    check_refused("/brokers/0/id", json!(3_000_000_000_u32), &["line", "3000000000 is no broker id"]);
+    check_refused("/topics/0/partitions/0/replicas/-", json!(3_000_000_000_u32), &["line", "3000000000 is no broker id"]);
     check_refused("/taken_at", json!("yesterday"), &["taken_at"]);
 }
 
@@ -107,8 +120,10 @@ fn contradictions_are_refused_by_topic_and_partition() {
 #[test]
 fn another_format_and_half_a_file_are_refused() {
     check_refused("/format", json!("ballast.snapshot.v2"), &["ballast.snapshot.v2"]);
-    let other = read(br#"{"format": "ballast.plan.v1", "goal": {}}"#).expect_err("another format");
-    assert!(other.to_string().contains("ballast.plan.v1"));
+    let plan = json!({"format": "ballast.plan.v1", "goal": {}});
+    for other in [parsed(&plan), from_file(&plan)] {
+        assert!(other.expect_err("another format").to_string().contains("ballast.plan.v1"));
+    }
     let text = example().to_string();
     for broken in [&text.as_bytes()[..text.len() - 9], b"", b"null", format!("{text} x").as_bytes()] {
         assert!(matches!(read(broken), Err(SnapshotError::Syntax { .. })));
@@ -143,9 +158,27 @@ fn a_broker_that_is_only_listed_is_written_as_dead() {
 }
 
 #[test]
+fn keys_may_come_in_any_order_and_repeated_texts_are_shared() {
+    let mut document = example();
+    let partitions = document["topics"][0]["partitions"].as_array_mut().expect("a list");
+    for partition in partitions {
+        partition["log_dirs"] = json!(["/d0", "/d0"]);
+        partition["load_source"] = json!("offsets");
+    }
+    let (brokers, topics) = (document["brokers"].to_string(), document["topics"].to_string());
+    let text = format!(r#"{{"topics":{topics},"cluster":"c1","brokers":{brokers},"format":"ballast.snapshot.v1"}}"#);
+    let snapshot = read(text.as_bytes()).expect("fine");
+    assert_eq!(snapshot, parsed(&document).expect("fine"));
+    let [first, second] = &snapshot.topics[0].partitions[..] else { panic!("two partitions") };
+    assert!(std::sync::Arc::ptr_eq(&first.log_dirs[0], &second.log_dirs[1]));
+    assert_eq!(second.in_sync, [BrokerId(1), BrokerId(2)]);
+    assert_eq!(first.in_sync, [BrokerId(1)], "broker 3 is dead, whenever that is read");
+}
+
+#[test]
 fn packed_files_are_read_by_their_name() {
-    let folder = std::env::temp_dir().join(format!("ballast-snapshot-file-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
     let text = example().to_string();
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gz.write_all(text.as_bytes()).expect("in memory");
@@ -159,5 +192,8 @@ fn packed_files_are_read_by_their_name() {
         assert_eq!(read_path(&folder.join(name)).expect(name), parsed(&example()).expect("fine"), "{name}");
     }
     assert!(matches!(read_path(&folder.join("missing")), Err(SnapshotError::Unreadable { .. })));
-    std::fs::remove_dir_all(&folder).expect("removed");
+    // Half a packed file: unreadable, not malformed JSON.
+    let half = zstd::stream::encode_all(text.as_bytes(), 1).expect("in memory");
+    std::fs::write(folder.join("half.zst"), &half[..half.len() / 2]).expect("written");
+    assert!(matches!(read_path(&folder.join("half.zst")), Err(SnapshotError::Unreadable { .. })));
 }

@@ -8,6 +8,7 @@ pub mod configuration;
 pub mod confirm;
 pub mod exit;
 pub mod goal_flags;
+pub mod lab;
 pub mod limit_flags;
 pub mod log_offline;
 pub mod output;
@@ -121,6 +122,9 @@ pub enum Command {
     /// Plans: what could move, and what it would cost.
     #[command(subcommand)]
     Plan(plan::PlanCommand),
+    /// Clusters that nobody has to own.
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
     /// Tasks: plans being carried out.
     #[command(subcommand)]
     Task(task::TaskCommand),
@@ -195,6 +199,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Broker(command) => broker::run(&options, command).await,
         Command::Partition(command) => partition::run(&options, command).await,
         Command::Plan(command) => plan::run(&options, command).await,
+        Command::Lab(command) => lab::run(command),
         Command::Task(command) => task::run(&options, command).await,
         Command::Throttle(command) => throttle::run(&options, command).await,
         Command::Audit(command) => audit::run(&options, command).await,

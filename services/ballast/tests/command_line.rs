@@ -219,3 +219,21 @@ fn what_needs_no_server_is_refused_by_name_too() {
         String::from_utf8_lossy(&environment.stderr)
     );
 }
+
+#[test]
+fn a_generated_cluster_is_the_same_each_time_and_can_be_planned_on() {
+    let flags = ["lab", "cluster", "--brokers", "6", "--topics", "9", "--partitions", "60", "--seed", "4", "--dead", "1"];
+    let printed = ballast(&flags).output().expect("it runs").stdout;
+    assert_eq!(ballast(&flags).output().expect("it runs").stdout, printed);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("snapshot.json");
+    std::fs::write(&file, printed).expect("a file");
+    let planned = ballast(&["plan", "offline", "--snapshot", &text(&file), "--rebalance"]).output().expect("it runs");
+    let plan: Value = serde_json::from_slice(&planned.stdout).expect("a plan");
+    assert!(plan["alternatives"][0]["cost"]["moved_bytes"].as_u64().is_some_and(|bytes| bytes > 0));
+    for wrong in [&["--preset", "none"][..], &["--preset", "mixed-60", "--new", "61"], &["--preset", "mixed-60", "--kill", "61"]]
+    {
+        let words = [&["lab", "cluster"], wrong].concat();
+        check_refusal(&ballast(&words).output().expect("it runs"), &words, 2, "INVALID_ARGUMENT");
+    }
+}

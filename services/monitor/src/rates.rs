@@ -2,6 +2,7 @@
 //! know how they are fetched. Rates are records per second times the mean size of a record, which sizes give.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use ballast_cluster::{BrokerId, Load, Partition, Timestamp, TopicPartition};
 use ballast_kafka::GroupOffset;
@@ -125,17 +126,17 @@ impl Measurements {
             consume_bytes_per_second: self.consume_bytes_per_second(at, record_bytes),
             leader_cpu_millicores: None,
             follower_cpu_millicores: None,
-            source: source.map(str::to_owned),
+            source: source.map(Arc::from),
             age_seconds: oldest.map(|oldest| u64::try_from(now.milliseconds_since(oldest) / 1_000).unwrap_or(0)),
         }
     }
 
     /// Directory paths parallel to the replica list; empty unless all are known.
-    pub fn log_dirs(&self, at: &TopicPartition, partition: &Partition) -> Vec<String> {
+    pub fn log_dirs(&self, at: &TopicPartition, partition: &Partition) -> Vec<Arc<str>> {
         let path = |broker: &BrokerId| {
             let disks = self.disks.get(broker)?;
             let (_, index) = disks.replicas.get(at)?;
-            disks.log_dirs.get(*index).map(|dir| dir.path.clone())
+            disks.log_dirs.get(*index).map(|dir| Arc::from(dir.path.as_str()))
         };
         partition.replicas.iter().map(path).collect::<Option<Vec<_>>>().unwrap_or_default()
     }

@@ -48,6 +48,8 @@ fn every_command_of_the_contract_is_understood() {
         "plan create --rebalance --max-utilization-disk 0.8 --max-utilization-network 0.75 --max-utilization-cpu 1",
         "plan create --topic t:0=1,2,3 --across-groups",
         "plan offline --snapshot f --drain 1 --only-to-broker 2,3 --failure-room broker --max-utilization-disk 0.85",
+        "lab cluster --brokers 12 --topics 20 --partitions 200 --seed 3 --replication 2 --racks 4 --groups 2 --dead 1 --new 1",
+        "lab cluster --preset fleet-200 --draining 2 --shift 1 --kill 3,4",
         "plan list",
         "plan show plan-x",
         "plan moves plan-x --alternative 2",

@@ -105,7 +105,7 @@ pub fn partition(topic: &Topic, partition: &Partition) -> wire::Partition {
         size_bytes: partition.load.size_bytes,
         produce_bytes_per_second: partition.load.produce_bytes_per_second,
         consume_bytes_per_second: partition.load.consume_bytes_per_second,
-        load_source: partition.load.source.clone(),
+        load_source: partition.load.source.as_deref().map(str::to_owned),
         load_age_seconds: partition.load.age_seconds,
     }
 }
