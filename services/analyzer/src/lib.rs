@@ -9,7 +9,7 @@ mod view;
 
 pub use patterns::{PatternError, with_matched_topics};
 pub use proposer::evaluations;
-pub use rpc::{AnalyzerRpc, plan_message};
+pub use rpc::{AnalyzerRpc, PlanDocument};
 
 use std::collections::BTreeMap;
 use std::future::Future;

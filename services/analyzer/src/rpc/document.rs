@@ -126,8 +126,7 @@ mod tests {
             Partition { index, leader: in_sync.first().copied(), replicas, in_sync, load, ..Partition::default() }
         };
         let partitions = (0..30).map(partition).collect();
-        let topic =
-            Topic { name: "t\"\n".into(), id: None, group: "default".into(), min_insync_replicas: 1, partitions };
+        let topic = Topic { name: "t\"\n".into(), id: None, group: "default".into(), min_insync_replicas: 1, partitions };
         Snapshot { cluster: "c".into(), sequence: 5, brokers: (1..=6).map(broker).collect(), topics: vec![topic], taken_at: None }
     }
 

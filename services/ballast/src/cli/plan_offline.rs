@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use ballast_analyzer::plan_message;
+use ballast_analyzer::PlanDocument;
 use ballast_planner::{Limits, plan_observed, validate};
 use ballast_proto::analyzer::v1::Timings;
 use clap::Args;
@@ -45,8 +45,19 @@ pub fn run(options: &ClientOptions, args: &OfflineArgs) -> Result<(), CliError> 
         total_milliseconds,
         threads: args.threads.into(),
     };
-    let message = plan_message(&snapshot.cluster, snapshot.sequence, &goal, args.goal.seed, &outcome, Some(timings));
-    options.output_or(Format::Json).one(&message, "", |output| plan_view::show(output, &message, 1))
+    let (cluster, base_sequence) = (snapshot.cluster.clone(), snapshot.sequence);
+    // As large as the plan of a large cluster, and of no more use.
+    drop(snapshot);
+    let document = PlanDocument {
+        cluster: &cluster,
+        base_sequence,
+        goal: &goal,
+        seed: args.goal.seed,
+        outcome: &outcome,
+        timings: Some(timings),
+    };
+    let output = options.output_or(Format::Json);
+    output.one(&document, "", |output| plan_view::show(output, &document.message(plan_view::MOVES_SHOWN), 1))
 }
 
 fn milliseconds(started: Instant) -> u64 {

@@ -8,7 +8,7 @@ use super::output::{Output, facts, ids, plain};
 use crate::quantity::{bytes, duration_seconds};
 
 /// Moves that `plan show` prints; `plan moves` prints all.
-const MOVES_SHOWN: usize = 12;
+pub const MOVES_SHOWN: usize = 12;
 /// Unmet goals that `plan show` prints for one alternative.
 const UNMET_SHOWN: usize = 8;
 
@@ -61,7 +61,12 @@ pub fn show(output: &Output, plan: &Plan, rank: u32) -> String {
     text.push_str(&format!("\n{}", moves(output, shown)));
     let rest = usize::try_from(chosen.moves_total).unwrap_or(usize::MAX).saturating_sub(shown.len());
     if rest > 0 {
-        text.push_str(&format!("\n… and {rest} more: ballast plan moves {} --alternative {}", plan.name, chosen.rank));
+        let all = if plan.name.is_empty() {
+            "-o json prints them all".to_owned()
+        } else {
+            format!("ballast plan moves {} --alternative {}", plan.name, chosen.rank)
+        };
+        text.push_str(&format!("\n… and {rest} more: {all}"));
     }
     text
 }
