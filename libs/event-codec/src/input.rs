@@ -22,6 +22,7 @@ pub(crate) fn input_to_proto(input: &PlanInput) -> proto::PlanInput {
             only: only.clone(),
             leaders_min: leaders_min_to_proto(leaders_min),
         }),
+        data_bytes: input.data_bytes,
     }
 }
 
@@ -39,6 +40,7 @@ pub(crate) fn input_from_proto(input: proto::PlanInput) -> Result<PlanInput, Mal
             only: patterns.only,
             leaders_min: leaders_min_from_proto(patterns.leaders_min),
         },
+        data_bytes: input.data_bytes,
     })
 }
 

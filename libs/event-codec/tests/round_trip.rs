@@ -176,7 +176,7 @@ fn input(failure_room: FailureRoom) -> PlanInput {
         only: vec!["ord".into(), "pay".into()],
         leaders_min: vec![("^orders$".into(), 8)],
     };
-    PlanInput { targets: vec![(at, brokers(&[4, 2]))], limits, patterns }
+    PlanInput { targets: vec![(at, brokers(&[4, 2]))], limits, patterns, data_bytes: 11 }
 }
 
 fn plan_drafted(snapshot: ballast_events::ChunkSet, input: Option<PlanInput>) -> Event {

@@ -36,6 +36,8 @@ pub struct PlanInput {
     /// With the topics that the patterns matched. The number of threads is not recorded: it changes nothing in the plan.
     pub limits: Limits,
     pub patterns: TopicPatterns,
+    /// Of all replicas in the snapshot: what the plan's bytes are measured by.
+    pub data_bytes: u64,
 }
 
 /// The regular expressions for topics in a plan's limits, as they were asked for.

@@ -42,6 +42,7 @@ pub(crate) enum Drafted {
 pub(crate) struct Validated {
     pub cluster: String,
     pub base_sequence: u64,
+    pub data_bytes: u64,
     pub goal: Goal,
     pub seed: u64,
     pub outcome: Outcome,
@@ -72,7 +73,8 @@ impl Analyzer {
         let (outcome, timings) = propose(snapshot.clone(), &draft, self.clock).await?;
         if draft.validate_only {
             let (base_sequence, goal, seed) = (snapshot.sequence, draft.goal, draft.seed);
-            let validated = Validated { cluster, base_sequence, goal, seed, outcome, timings };
+            let data_bytes = snapshot.data_bytes();
+            let validated = Validated { cluster, base_sequence, data_bytes, goal, seed, outcome, timings };
             return Ok(Drafted::Validated(validated.into()));
         }
         let replayed = self.record(&name, &snapshot, draft, outcome, context).await?;
@@ -124,6 +126,8 @@ impl Analyzer {
             other => Failure::new(Reason::EventUnreadable, other.to_string()),
         })?;
         let Goal { kind, brokers, band, targets } = draft.goal;
+        let (limits, patterns) = (draft.limits, draft.patterns);
+        let input = PlanInput { targets, limits, patterns, data_bytes: snapshot.data_bytes() };
         let event = PlanEvent::PlanDrafted {
             plan: name.to_owned(),
             base_sequence: snapshot.sequence,
@@ -132,7 +136,7 @@ impl Analyzer {
             seed: draft.seed,
             band_parts_per_million: band.parts_per_million,
             snapshot: set,
-            input: Some(PlanInput { targets, limits: draft.limits, patterns: draft.patterns }.into()),
+            input: Some(input.into()),
             outcome: outcome.into(),
         };
         let stream = StreamName::plan(name);

@@ -4,6 +4,7 @@ mod document;
 mod explanation;
 mod from_proto;
 mod to_proto;
+mod utilization;
 
 pub use document::PlanDocument;
 
@@ -60,6 +61,7 @@ impl AnalyzerService for AnalyzerRpc {
                 let document = PlanDocument {
                     cluster: &made.cluster,
                     base_sequence: made.base_sequence,
+                    data_bytes: Some(made.data_bytes),
                     goal: &made.goal,
                     seed: made.seed,
                     outcome: &made.outcome,
@@ -138,7 +140,7 @@ impl AnalyzerService for AnalyzerRpc {
             leader: partition.leader.map(|leader| leader.0),
             in_sync: to_proto::ids(&partition.in_sync),
             size_bytes: partition.load.size_bytes,
-            explanations: explanation::explanations(&plan, &at, partition),
+            explanations: explanation::explanations(&plan, &snapshot, &at, partition),
         }))
     }
 }

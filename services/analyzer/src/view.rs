@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub goal: Goal,
     /// `None` in plans recorded before inputs were.
     pub limits: Option<Limits>,
+    /// Of all replicas in the snapshot; `None` as before.
+    pub data_bytes: Option<u64>,
     pub seed: u64,
     pub snapshot: ChunkSet,
     pub outcome: Arc<Outcome>,
@@ -82,11 +84,12 @@ impl Plans {
         let unknown =
             || Failure::new(Reason::EventUnreadable, format!("event {sequence} drafts a plan for the unknown goal {goal}"));
         let kind = GoalKind::parse(&goal).ok_or_else(unknown)?;
+        let data_bytes = input.as_ref().map(|input| input.data_bytes);
         let (targets, limits) = input.map(Arc::unwrap_or_clone).map(|input| (input.targets, input.limits)).unzip();
         let band = Band::from_parts_per_million(band_parts_per_million);
         let goal = Goal { kind, brokers, band, targets: targets.unwrap_or_default() };
         self.sequences.insert(name.clone(), sequence);
-        let plan = Plan { name, cluster, sequence, drafted_at, base_sequence, goal, limits, seed, snapshot, outcome };
+        let plan = Plan { name, cluster, sequence, drafted_at, base_sequence, goal, limits, data_bytes, seed, snapshot, outcome };
         self.by_sequence.insert(sequence, Arc::new(plan));
         Ok(())
     }

@@ -115,6 +115,16 @@ async fn a_plan_is_read_back_from_the_log_by_another_process() {
     let explained = later.explain_move(Request::new(request)).await.expect("the partition is there").into_inner();
     assert_eq!(explained.replicas, [1, 2, 3]);
     assert!(explained.explanations.iter().all(|explanation| !explanation.explanation.is_empty()));
+    for explanation in &explained.explanations {
+        let planned = explanation.r#move.as_ref().expect("broker 3 had a replica");
+        let target = planned.to.iter().find(|id| !planned.from.contains(id)).expect("it is replaced");
+        let disk = |id: i32| {
+            let change = explanation.brokers.iter().find(|change| change.broker == id).expect("it is touched");
+            (change.before.and_then(|before| before.disk), change.after.and_then(|after| after.disk))
+        };
+        // Six replicas of a thousandth of the disk each; the dead one carries nothing.
+        assert!(disk(*target) > (Some(0.006), Some(0.006)) && disk(3) == (Some(0.0), Some(0.0)), "{explanation:?}");
+    }
 }
 
 /// With every limit that a plan can have.

@@ -13,6 +13,8 @@ use crate::rpc::to_proto;
 pub struct PlanDocument<'a> {
     pub cluster: &'a str,
     pub base_sequence: u64,
+    /// Of all replicas in the snapshot, where it is known.
+    pub data_bytes: Option<u64>,
     pub goal: &'a Goal,
     pub seed: u64,
     pub outcome: &'a Outcome,
@@ -35,13 +37,14 @@ impl PlanDocument<'_> {
             timings: self.timings,
             created_at: None,
             sequence: 0,
+            data_bytes: self.data_bytes,
         }
     }
 }
 
 impl Serialize for PlanDocument<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut plan = serializer.serialize_struct("Plan", 11)?;
+        let mut plan = serializer.serialize_struct("Plan", 12)?;
         plan.serialize_field("format", to_proto::FORMAT)?;
         plan.serialize_field("name", "")?;
         plan.serialize_field("cluster", self.cluster)?;
@@ -53,6 +56,7 @@ impl Serialize for PlanDocument<'_> {
         plan.serialize_field("timings", &self.timings)?;
         plan.serialize_field("created_at", &())?;
         plan.serialize_field("sequence", &0)?;
+        plan.serialize_field("data_bytes", &self.data_bytes)?;
         plan.end()
     }
 }
@@ -137,7 +141,15 @@ mod tests {
         assert!(outcome.alternatives.iter().any(|alternative| !alternative.moves.is_empty() && !alternative.unmet.is_empty()));
         let timings = wire::Timings { read_milliseconds: 1, first_valid_milliseconds: 2, total_milliseconds: 3, threads: 2 };
         for timings in [None, Some(timings)] {
-            let document = PlanDocument { cluster: "c", base_sequence: 5, goal: &goal, seed: 7, outcome: &outcome, timings };
+            let document = PlanDocument {
+                cluster: "c",
+                base_sequence: 5,
+                data_bytes: Some(9),
+                goal: &goal,
+                seed: 7,
+                outcome: &outcome,
+                timings,
+            };
             let message = document.message(usize::MAX);
             let pretty = [serde_json::to_string_pretty(&document), serde_json::to_string_pretty(&message)];
             let [printed, wanted] = pretty.map(|text| text.expect("plans serialise"));

@@ -1,16 +1,30 @@
 //! Why a plan moves a partition, or why it does not. Must not plan: it tells what the plan and its snapshot show.
 
-use ballast_cluster::{BrokerId, Partition, TopicPartition};
+use ballast_cluster::{BrokerId, Partition, Snapshot, TopicPartition};
 use ballast_planner::{Alternative, GoalKind};
 use ballast_proto::analyzer::v1 as wire;
 
-use crate::rpc::to_proto;
+use crate::rpc::{to_proto, utilization};
 use crate::view::Plan;
 
 /// One explanation per alternative, by rank.
-pub fn explanations(plan: &Plan, at: &TopicPartition, partition: &Partition) -> Vec<wire::MoveExplanation> {
-    let explain = |(rank, alternative)| explanation(plan, at, partition, rank, alternative);
+pub fn explanations(plan: &Plan, snapshot: &Snapshot, at: &TopicPartition, partition: &Partition) -> Vec<wire::MoveExplanation> {
+    let explain = |(rank, alternative)| {
+        let told = explanation(plan, at, partition, rank, alternative);
+        let touched = told.r#move.as_ref().map(|planned| touched(partition, planned)).unwrap_or_default();
+        wire::MoveExplanation { brokers: utilization::changes(snapshot, alternative, &touched), ..told }
+    };
     (1..).zip(&plan.outcome.alternatives).map(explain).collect()
+}
+
+/// Who loses or gets the replica or the leadership, those who lose first.
+fn touched(partition: &Partition, planned: &wire::Move) -> Vec<BrokerId> {
+    let leader_after = planned.to.first().copied();
+    let leader_before = partition.leader.map(|leader| leader.0);
+    let leader_changes = leader_before != leader_after;
+    let losing = planned.from.iter().filter(|id| !planned.to.contains(id) || (leader_changes && leader_before == Some(**id)));
+    let getting = planned.to.iter().filter(|id| !planned.from.contains(id) || (leader_changes && leader_after == Some(**id)));
+    losing.chain(getting).copied().map(BrokerId).collect()
 }
 
 fn explanation(
@@ -39,6 +53,7 @@ fn explanation(
         position: found.map_or(0, |(position, _)| position),
         explanation,
         unmet,
+        brokers: Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ pub fn recorded_plan(plan: &Plan, timings: Option<wire::Timings>, moves_max: usi
     let document = PlanDocument {
         cluster: &plan.cluster,
         base_sequence: plan.base_sequence,
+        data_bytes: plan.data_bytes,
         goal: &plan.goal,
         seed: plan.seed,
         outcome: &plan.outcome,

@@ -45,12 +45,13 @@ pub fn run(options: &ClientOptions, args: &OfflineArgs) -> Result<(), CliError> 
         total_milliseconds,
         threads: args.threads.into(),
     };
-    let (cluster, base_sequence) = (snapshot.cluster.clone(), snapshot.sequence);
+    let (cluster, base_sequence, data_bytes) = (snapshot.cluster.clone(), snapshot.sequence, snapshot.data_bytes());
     // As large as the plan of a large cluster, and of no more use.
     drop(snapshot);
     let document = PlanDocument {
         cluster: &cluster,
         base_sequence,
+        data_bytes: Some(data_bytes),
         goal: &goal,
         seed: args.goal.seed,
         outcome: &outcome,
