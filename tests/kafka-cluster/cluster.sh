@@ -6,6 +6,7 @@
 #   cluster.sh up               fetch, format and start everything, wait until it serves
 #   cluster.sh startnode N      start a node that was killed; returns at once
 #   cluster.sh kill N           kill -9 one node          cluster.sh term N   ask it to shut down
+#   cluster.sh movedir TOPIC PARTITION N RATE    let broker N move its replica to its other directory at RATE bytes per second
 #   cluster.sh status           one line per node         cluster.sh stop     controlled shutdown of all
 #   cluster.sh clean            kill -9 all and remove DATA
 #
@@ -203,6 +204,22 @@ stop() {
   end_node $CONTROLLER 10
 }
 
+# The tool wants the whole replica list, so the one that is there is asked for first; "any" leaves a replica where it is.
+movedir() { # topic, partition, broker, bytes per second
+  local replica other=d1 list dirs tools=org.apache.kafka.tools server=127.0.0.1:$((PORT + $3)) file
+  replica=$DATA/n$3/d1/$1-$2
+  [ -d "$replica" ] && other=d0
+  # shellcheck disable=SC2086
+  list=$(java $java_flags -Xmx128m -cp "$LIB/*" $tools.TopicCommand --bootstrap-server "$server" --describe --topic "$1" 2> /dev/null |
+    sed -n "s/.*Partition: $2[^0-9].*Replicas: \([0-9,]*\).*/\1/p")
+  dirs=$(echo "$list" | tr , '\n' | sed -e "s|^$3\$|\"$DATA/n$3/$other\"|" -e 's|^[0-9]*$|"any"|' | paste -sd,)
+  file=$DATA/movedir.json
+  echo "{\"version\":1,\"partitions\":[{\"topic\":\"$1\",\"partition\":$2,\"replicas\":[$list],\"log_dirs\":[$dirs]}]}" > "$file"
+  # shellcheck disable=SC2086
+  java $java_flags -Xmx128m -cp "$LIB/*" $tools.reassign.ReassignPartitionsCommand --bootstrap-server "$server" \
+    --reassignment-json-file "$file" --execute --replica-alter-log-dirs-throttle "$4"
+}
+
 status() {
   for node in $(all_nodes); do
     if alive "$node"; then
@@ -225,9 +242,10 @@ case "${1:-}" in
   startnode) startnode "$2" ;;
   kill) kill -9 "$(pid_of "$2")" ;;
   term) kill "$(pid_of "$2")" ;;
+  movedir) movedir "$2" "$3" "$4" "$5" ;;
   status) status ;;
   stop) stop ;;
   clean) kill_all; rm -rf "$DATA" ;;
   watch) watch ;;
-  *) sed -n '2,21s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,22s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -21,6 +21,8 @@ pub(crate) const TYPES: &[EventType] = &[
     EventType::of::<proto::ClusterBrokerReturned>("cluster.broker-returned"),
     EventType::of::<proto::ClusterBrokerDraining>("cluster.broker-draining"),
     EventType::of::<proto::ClusterBrokerRestored>("cluster.broker-restored"),
+    EventType::of::<proto::ClusterBrokerCordoned>("cluster.broker-cordoned"),
+    EventType::of::<proto::ClusterBrokerUncordoned>("cluster.broker-uncordoned"),
 ];
 
 /// Differences of at most this many encoded bytes stay in their event.
@@ -53,6 +55,12 @@ pub(crate) fn encode(event: &ClusterEvent) -> Encoded {
         }
         ClusterEvent::BrokerRestored { broker: BrokerId(broker) } => {
             Encoded::of("cluster.broker-restored", &proto::ClusterBrokerRestored { broker })
+        }
+        ClusterEvent::BrokerCordoned { broker: BrokerId(broker) } => {
+            Encoded::of("cluster.broker-cordoned", &proto::ClusterBrokerCordoned { broker })
+        }
+        ClusterEvent::BrokerUncordoned { broker: BrokerId(broker) } => {
+            Encoded::of("cluster.broker-uncordoned", &proto::ClusterBrokerUncordoned { broker })
         }
     }
 }
@@ -111,6 +119,14 @@ pub(crate) fn decode(event_type: &str, payload: &[u8], sets: &mut StreamSets<'_>
         "cluster.broker-restored" => {
             let proto::ClusterBrokerRestored { broker } = read::message(payload)?;
             ClusterEvent::BrokerRestored { broker: BrokerId(broker) }
+        }
+        "cluster.broker-cordoned" => {
+            let proto::ClusterBrokerCordoned { broker } = read::message(payload)?;
+            ClusterEvent::BrokerCordoned { broker: BrokerId(broker) }
+        }
+        "cluster.broker-uncordoned" => {
+            let proto::ClusterBrokerUncordoned { broker } = read::message(payload)?;
+            ClusterEvent::BrokerUncordoned { broker: BrokerId(broker) }
         }
         other => return Err(read::unlisted(other)),
     })

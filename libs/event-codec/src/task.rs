@@ -24,6 +24,7 @@ pub(crate) const TASK_TYPES: &[EventType] = &[
     EventType::of::<proto::TaskRevalidated>("task.revalidated"),
     EventType::of::<proto::TaskCancelRequested>("task.cancel-requested"),
     EventType::of::<proto::TaskRollbackPlanned>("task.rollback-planned"),
+    EventType::of::<proto::TaskStepsAdded>("task.steps-added"),
     EventType::of::<proto::TaskOperatorNeeded>("task.operator-needed"),
     EventType::of::<proto::TaskOperatorNotNeeded>("task.operator-not-needed"),
     EventType::of::<proto::TaskDecided>("task.decided"),
@@ -71,6 +72,11 @@ pub(crate) fn encode_task(event: &TaskEvent) -> Encoded {
             let steps = large::large(&body_to_proto(&TaskBody { partitions: Vec::new(), steps }));
             let message = proto::TaskRollbackPlanned { steps: Some(steps.set.clone()) };
             Encoded::closing("task.rollback-planned", steps, &message)
+        }
+        TaskEvent::StepsAdded { steps } => {
+            let steps = large::large(&body_to_proto(&TaskBody { partitions: Vec::new(), steps }));
+            let message = proto::TaskStepsAdded { steps: Some(steps.set.clone()) };
+            Encoded::closing("task.steps-added", steps, &message)
         }
         TaskEvent::OperatorNeeded { step, reason_code, detail } => {
             Encoded::of("task.operator-needed", &proto::TaskOperatorNeeded { step, reason_code, detail })
@@ -158,6 +164,10 @@ pub(crate) fn decode_task(event_type: &str, payload: &[u8], sets: &mut StreamSet
         "task.rollback-planned" => {
             let proto::TaskRollbackPlanned { steps } = read::message(payload)?;
             TaskEvent::RollbackPlanned { steps: body_from_proto(sets.close(steps.as_ref())?)?.steps }
+        }
+        "task.steps-added" => {
+            let proto::TaskStepsAdded { steps } = read::message(payload)?;
+            TaskEvent::StepsAdded { steps: body_from_proto(sets.close(steps.as_ref())?)?.steps }
         }
         "task.operator-needed" => {
             let proto::TaskOperatorNeeded { step, reason_code, detail } = read::message(payload)?;

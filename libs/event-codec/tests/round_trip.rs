@@ -233,6 +233,8 @@ async fn every_event_of_cluster_plan_lease_and_audit_reads_back() {
         Event::Cluster(ClusterEvent::BrokerReturned { broker, moved_away: 4 }),
         Event::Cluster(ClusterEvent::BrokerDraining { broker, task: "task-1".into() }),
         Event::Cluster(ClusterEvent::BrokerRestored { broker }),
+        Event::Cluster(ClusterEvent::BrokerCordoned { broker }),
+        Event::Cluster(ClusterEvent::BrokerUncordoned { broker }),
         plan_drafted(snapshot_set, None),
         plan_drafted(snapshot_set, Some(input(FailureRoom::None))),
         plan_drafted(snapshot_set, Some(input(FailureRoom::Broker))),

@@ -6,9 +6,11 @@
 //! - a write that was sent and not answered is [`KafkaError::Unknown`], never retried inside: the caller looks and compares;
 //! - nothing is cached: each answer is what a broker said just now. Answers of different brokers may lag each other.
 
+mod cordon;
 mod description;
 mod error;
 
+pub use cordon::is_cordoned;
 pub use description::{
     BrokerDescription, ClusterDescription, ConfigAlteration, ConfigEntry, ConfigOperation, ConfigResource, ConfigSource,
     GroupOffset, LogDirDescription, Metadata, OffsetQuery, OngoingReassignment, PartitionMetadata, QuorumDescription,

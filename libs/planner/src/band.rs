@@ -1,5 +1,8 @@
 //! The band of each broker and resource in exact integers, and how far outside it a load is. Must not know replicas.
 
+use std::collections::BTreeMap;
+
+use crate::FailureRoom;
 use crate::model::{Loads, Model, Standing};
 
 /// Load and capacity summed over the open brokers of a group, per resource, brokers without capacity left out.
@@ -84,4 +87,31 @@ fn share(sum: GroupSum, capacity: u128, millionths: u128, up: bool) -> u64 {
         // Figures beyond any cluster's: give up their last bits, not the program.
         (load, whole) = (load >> 8, (whole >> 8).max(1));
     }
+}
+
+/// The load up to which each broker leaves room for a failure in its group: the capacity limit less the share of it that the
+/// largest broker, or rack, has in the whole. `None` where no room is asked for.
+pub(crate) fn failure_room(model: &Model<'_>, room: FailureRoom) -> Option<Vec<Loads>> {
+    if room == FailureRoom::None {
+        return None;
+    }
+    let mut limits: Vec<Loads> = model.brokers.iter().map(|broker| broker.limit).collect();
+    for group in 0..model.group_names.len() as u32 {
+        let members: Vec<u32> = model.open_brokers(group).collect();
+        for r in 0..4 {
+            let whole: u128 = members.iter().map(|&broker| u128::from(model.broker(broker).capacity[r])).sum();
+            let mut failing: BTreeMap<u32, u128> = BTreeMap::new();
+            for &broker in &members {
+                let unit = if room == FailureRoom::Rack { model.broker(broker).rack } else { broker };
+                *failing.entry(unit).or_default() += u128::from(model.broker(broker).capacity[r]);
+            }
+            let largest = failing.into_values().max().unwrap_or(0);
+            for &broker in members.iter().filter(|_| whole > 0) {
+                let limit = &mut limits[broker as usize][r];
+                *limit = (u128::from(*limit) / whole * (whole - largest) + u128::from(*limit) % whole * (whole - largest) / whole)
+                    as u64;
+            }
+        }
+    }
+    Some(limits)
 }

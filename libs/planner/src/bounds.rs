@@ -9,9 +9,10 @@ use crate::rules::rack_excess;
 use crate::schedule::{Schedule, added, tenfold_headroom};
 use crate::{Alternative, Bounds, GoalKind, PerResource, UnmetGoal};
 
-pub(crate) fn bounds(model: &Model<'_>, first: &Schedule, alternative: &Alternative) -> Bounds {
+/// `reached` is what `main` brings about: the alternative that goes furthest. `first` is the one of rank 1.
+pub(crate) fn bounds(model: &Model<'_>, reached: &Placement, first: &Schedule, main: &Alternative) -> Bounds {
     Bounds {
-        moved_bytes: moved_bytes(model, &first.placement, alternative),
+        moved_bytes: moved_bytes(model, reached, main),
         seconds: seconds(model, first),
         max_utilization: max_utilization(model, first),
     }

@@ -43,16 +43,19 @@ impl Standing {
 
 /// A candidate in its order, told in the contract's words.
 struct Told {
+    /// Goes as far as the goal can be reached.
+    is_main: bool,
     schedule: Schedule,
     alternative: Alternative,
     standing: Standing,
 }
 
 fn tell(model: &Model<'_>, candidate: Candidate) -> Told {
+    let is_main = candidate.is_main;
     let schedule = schedule(model, candidate.placement);
     let alternative = report::alternative(model, candidate.label, candidate.why, &schedule);
     let standing = Standing::of(model, &schedule, &alternative);
-    Told { schedule, alternative, standing }
+    Told { is_main, schedule, alternative, standing }
 }
 
 /// Tells all candidates, on as many threads as there are.
@@ -79,23 +82,32 @@ fn tell_all(model: &Model<'_>, candidates: Vec<Candidate>) -> Vec<Told> {
 }
 
 pub(crate) fn outcome(model: &Model<'_>, candidates: Vec<Candidate>) -> Outcome {
-    let mut told = tell_all(model, candidates).into_iter();
-    // The first is what the goal wants most: it is shown whatever the others are.
-    let first = told.next().expect("every goal gives at least one candidate");
-    let mut shown: Vec<(Standing, Alternative)> = vec![(first.standing, first.alternative)];
-    if !first.schedule.order.is_empty() {
-        for Told { alternative, standing, .. } in told {
-            if !alternative.moves.is_empty() && shown.iter().all(|(other, _)| standing.is_apart_from(other)) {
-                shown.push((standing, alternative));
+    let mut told = tell_all(model, candidates);
+    // The one that reaches the goal is shown whatever the others are, and compared with first.
+    let main = told.iter().position(|told| told.is_main).unwrap_or(0);
+    let mut shown: Vec<usize> = vec![main];
+    if !told[main].schedule.order.is_empty() {
+        for at in (0..told.len()).filter(|&at| at != main) {
+            let apart = shown.iter().all(|&other| told[at].standing.is_apart_from(&told[other].standing));
+            if apart && !told[at].alternative.moves.is_empty() {
+                shown.push(at);
             }
         }
     }
-    let mut alternatives: Vec<Alternative> = shown.into_iter().map(|(_, alternative)| alternative).collect();
+    shown.sort_unstable();
+    let first = shown[0];
+    let bounds = bounds::bounds(model, &told[main].schedule.placement, &told[first].schedule, &told[main].alternative);
+    let mut alternatives: Vec<Alternative> = Vec::with_capacity(shown.len());
+    for (at, Told { alternative, .. }) in told.drain(..).enumerate() {
+        if shown.contains(&at) {
+            alternatives.push(alternative);
+        }
+    }
     if let [only] = alternatives.as_mut_slice() {
         only.label = Label::Only;
         if only.moves.is_empty() {
             only.why = "Nothing to do, or nothing that can be done.".to_owned();
         }
     }
-    Outcome { bounds: bounds::bounds(model, &first.schedule, &alternatives[0]), alternatives }
+    Outcome { bounds, alternatives }
 }

@@ -4,12 +4,13 @@ mod demote;
 mod repair;
 mod targets;
 
-use crate::band::Edges;
-use crate::model::Model;
+use crate::band::{Edges, failure_room};
+use crate::model::{Loads, Model};
 use crate::placement::Placement;
+use crate::report::brokers_outside;
 use crate::schedule::schedule;
 use crate::search::{Descent, Scope, Steps};
-use crate::{GoalKind, Label};
+use crate::{FailureRoom, GoalKind, Label};
 
 pub(crate) use repair::{Needs, must_leave};
 pub(crate) use targets::{refusal as refused_target, resolve as targets};
@@ -20,8 +21,13 @@ const ROUNDS_MAX: usize = 24;
 /// Evaluations that settling may always spend.
 const SETTLING_EVALUATIONS_MIN: u64 = 20_000_000;
 
+/// Plans that go further than the goal are looked for up to this many brokers: on more they cost more than they show.
+const FURTHER_BROKERS_MAX: usize = 1_000;
+
 /// A placement that may become an alternative.
 pub(crate) struct Candidate {
+    /// Goes as far as the goal can be reached; the first one where several say so.
+    pub is_main: bool,
     pub label: Label,
     pub why: String,
     pub placement: Placement,
@@ -29,7 +35,7 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     fn new(label: Label, why: &str, placement: Placement) -> Self {
-        Self { label, why: why.to_owned(), placement }
+        Self { is_main: false, label, why: why.to_owned(), placement }
     }
 }
 
@@ -95,7 +101,9 @@ fn rebalance(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate>
         Some(_) => (Label::ByteCap, "Comes as near to the band as the cap on copied bytes allows."),
         None => (Label::BestBalance, "Repairs every hard violation and brings as many brokers inside the band as can be."),
     };
-    found.push(Candidate::new(label, why, full));
+    found.push(Candidate { is_main: true, ..Candidate::new(label, why, full) });
+    let full = found.last().map_or(&cheapest, |full| &full.placement).clone();
+    found.extend(further(model, &full, &scope));
     let half = |steps: &Steps| Some(steps.within(0.5));
     if let (None, Some(half)) = (model.limits.bytes_max, part(model, &cheapest, &scope, &steps, half)) {
         found.push(Candidate::new(Label::ByteCap, "What half of the bytes buy when the best pay first.", half));
@@ -108,6 +116,29 @@ fn rebalance(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate>
     let why = "Repairs what breaks a hard rule and copies nothing else.";
     found.push(Candidate::new(Label::Cheapest, why, cheapest));
     found.extend(leaders.map(|leaders| Candidate::new(Label::LeadershipOnly, "Copies nothing: only leadership moves.", leaders)));
+    found
+}
+
+/// What goes further than the band: aiming at half of it where the band itself was not reached everywhere, so that those left have
+/// room to aim at; and leaving room for a broker's failure where that asks for more.
+fn further(model: &Model<'_>, full: &Placement, scope: &Scope) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    let mut add = |label, why, scope: Scope| {
+        let mut budget = evaluations(model).min(SETTLING_EVALUATIONS_MIN);
+        found.push(Candidate::new(label, why, descend(model, full.clone(), &scope, &mut budget).0));
+    };
+    let is_small = model.brokers.len() <= FURTHER_BROKERS_MAX;
+    if is_small && brokers_outside(model, full).0 > 0 {
+        add(Label::TightBand, "Aims at half the band, so that more brokers end inside the whole of it.", scope.tighter());
+    }
+    let lacks_room = |room: &Vec<Loads>| {
+        let exceeds = |(load, room): (&Loads, &Loads)| (0..4).any(|r| model.measured[r] && load[r] > room[r]);
+        full.load.iter().zip(room).any(exceeds)
+    };
+    if is_small && failure_room(model, FailureRoom::Broker).as_ref().is_some_and(lacks_room) {
+        let why = "Leaves each broker room for its part of the load of any other that fails.";
+        add(Label::SurviveOneFailure, why, scope.with_failure_room());
+    }
     found
 }
 
@@ -131,7 +162,7 @@ fn descend(model: &Model<'_>, start: Placement, scope: &Scope, budget: &mut u64)
         placement = reached;
         all.push(steps);
     }
-    (tidied(model, placement, &edges, scope), all)
+    (tidied(model, placement, scope), all)
 }
 
 /// A part of the steps of each group, and what that part did not need taken back; `None` where it is none or all of them.
@@ -150,10 +181,12 @@ fn part(
     for (steps, &count) in steps.iter().zip(&counts) {
         steps.replay(model, &mut placement, count);
     }
-    Some(tidied(model, placement, &Edges::of(model, &start.load), scope))
+    Some(tidied(model, placement, scope))
 }
 
-fn tidied(model: &Model<'_>, mut placement: Placement, edges: &Edges, scope: &Scope) -> Placement {
+fn tidied(model: &Model<'_>, mut placement: Placement, scope: &Scope) -> Placement {
+    // What left brokers that do not count has moved the means.
+    let edges = &Edges::of(model, &placement.load);
     for group in 0..model.group_names.len() as u32 {
         let mut budget = u64::MAX;
         let mut descent = Descent::new(model, placement, edges, scope, group, &mut budget, 1);
@@ -178,7 +211,8 @@ fn empty_brokers(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candid
     };
     let cheapest = mend(model, Placement::present(model));
     first_valid();
-    let cheapest = settle(model, cheapest, &mut mend);
+    // Where all is repaired a second planning has nothing to do.
+    let cheapest = if repair::is_repaired(model, &cheapest, &needs) { cheapest } else { settle(model, cheapest, &mut mend) };
     let mut budget = evaluations(model);
     let scope = Scope::leadership(model, |partition| cheapest.is_changed(model, partition));
     let balanced = descend(model, cheapest.clone(), &scope, &mut budget).0;

@@ -1,12 +1,17 @@
 //! The snapshot as flat arrays: u32 ids, integer loads, the goal's view of each broker already applied. Immutable.
 //! Must not know how a search walks over it; names appear here only to be given back at the end.
 
+mod brokers;
+mod ids;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use ballast_cluster::{Broker, BrokerId, BrokerState, Partition, Snapshot, Topic};
+use ballast_cluster::{BrokerId, Partition, Snapshot, Topic};
 
 use crate::placement::{Placement, add};
-use crate::{Goal, GoalKind, Limits};
+use crate::{Goal, Limits};
+use brokers::{broker_facts, set_ties};
+use ids::Ids;
 
 /// One number per resource, in the order of [`crate::Resource::ALL`].
 pub(crate) type Loads = [u64; 4];
@@ -37,10 +42,12 @@ pub(crate) struct BrokerFacts {
     pub named: bool,
     /// Excluded by the limits: gets nothing.
     pub closed: bool,
+    /// Not among the only brokers that are to get something.
+    pub refuses: bool,
     pub capacity: Loads,
     /// Load above this breaks the capacity rule: 0 where it has no capacity and others have, the largest number where nobody has.
     pub limit: Loads,
-    /// Place among equally good brokers: by id, or shuffled by the seed.
+    /// Place among equally good brokers: their order, or shuffled by the seed.
     pub tie: u32,
 }
 
@@ -49,6 +56,8 @@ pub(crate) struct TopicFacts<'a> {
     pub name: &'a str,
     pub id: Option<&'a str>,
     pub group: u32,
+    /// Its partitions, one after the other.
+    pub partitions: (u32, u32),
 }
 
 /// One cache line.
@@ -70,6 +79,8 @@ pub(crate) struct PartitionFacts {
     follower_cpu: u64,
     /// Its topic is excluded: does not change.
     pub excluded: bool,
+    /// Its topic is to be left alone while nothing is wrong with it: balancing passes it over.
+    pub still: bool,
     /// A reassignment is under way: does not change.
     pub reassigning: bool,
     /// Led by a live replica that the pending reassignment removes.
@@ -108,7 +119,10 @@ impl PartitionFacts {
 pub(crate) struct Model<'a> {
     pub goal: &'a Goal,
     pub limits: &'a Limits,
+    /// In an order that follows from what they are and hold, so that other ids give the same plan.
     pub brokers: Vec<BrokerFacts>,
+    /// Places of the brokers, by id.
+    ids: Ids,
     pub topics: Vec<TopicFacts<'a>>,
     pub partitions: Vec<PartitionFacts>,
     /// The present replica lists, one after the other.
@@ -119,10 +133,14 @@ pub(crate) struct Model<'a> {
     pub in_sync: Vec<bool>,
     /// Load of each broker as things are.
     pub present_load: Vec<Loads>,
+    /// Replicas and leaders of each broker as things are.
+    pub present_counts: Vec<[u32; 2]>,
     /// Replicas that each broker may hold: the cap, or what it holds now where that is more.
     pub places: Vec<u32>,
     /// Resources whose figure is known for every partition.
     pub measured: [bool; 4],
+    /// Per group: its open brokers.
+    members: Vec<Vec<u32>>,
     /// Per group: racks with an open broker.
     pub open_racks: Vec<u32>,
     pub group_names: Vec<String>,
@@ -133,18 +151,21 @@ impl<'a> Model<'a> {
         let mut groups: BTreeSet<&str> = snapshot.brokers.iter().map(|broker| broker.group.as_str()).collect();
         groups.extend(snapshot.topics.iter().map(|topic| topic.group.as_str()));
         let group_names: Vec<String> = groups.into_iter().map(str::to_owned).collect();
-        let brokers = broker_facts(snapshot, goal, limits, seed, &group_names);
+        let brokers = broker_facts(snapshot, goal, limits, &group_names);
         let mut model = Model {
             goal,
             limits,
             open_racks: open_racks(&brokers, group_names.len()),
+            ids: Ids::new(brokers.iter().map(|broker| broker.id)),
             brokers,
             topics: Vec::new(),
             partitions: Vec::new(),
             slots: Vec::new(),
             owner: Vec::new(),
             in_sync: Vec::new(),
+            members: Vec::new(),
             present_load: Vec::new(),
+            present_counts: Vec::new(),
             places: Vec::new(),
             measured: [true; 4],
             group_names,
@@ -152,23 +173,33 @@ impl<'a> Model<'a> {
         let mut topics: Vec<&Topic> = snapshot.topics.iter().collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         let excluded: BTreeSet<&str> = limits.excluded_topics.iter().map(String::as_str).collect();
+        let only: BTreeSet<&str> = limits.only_topics.iter().map(String::as_str).collect();
+        let only_partitions: BTreeSet<(&str, u32)> =
+            limits.only_partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect();
+        let all = only.is_empty() && only_partitions.is_empty();
         for topic in topics {
             let group = group_index(&model.group_names, &topic.group);
-            model.topics.push(TopicFacts { name: &topic.name, id: topic.id.as_deref(), group });
+            let start = model.partitions.len() as u32;
+            let partitions = (start, start + topic.partitions.len() as u32);
+            model.topics.push(TopicFacts { name: &topic.name, id: topic.id.as_deref(), group, partitions });
             let mut partitions: Vec<&Partition> = topic.partitions.iter().collect();
             partitions.sort_by_key(|partition| partition.index);
             for partition in partitions {
-                model.push(partition, excluded.contains(topic.name.as_str()));
+                let named = all || only.contains(topic.name.as_str());
+                let named = named || only_partitions.contains(&(topic.name.as_str(), partition.index));
+                model.push(partition, !named || excluded.contains(topic.name.as_str()));
             }
         }
         model.keep_sums_in_range();
-        model.present_load = model.loads();
-        model.places = model.places();
+        model.put_brokers_in_order(seed);
+        model.leave_alone();
+        model.take_stock();
         model
     }
 
     fn push(&mut self, partition: &Partition, excluded: bool) {
-        let index_of = |id: BrokerId| self.brokers.binary_search_by_key(&id, |broker| broker.id).ok();
+        let ids = &self.ids;
+        let index_of = |id: BrokerId| ids.get(id).map(|at| at as usize);
         let start = self.slots.len() as u32;
         let mut leader = NOBODY;
         for &id in &partition.replicas {
@@ -202,6 +233,7 @@ impl<'a> Model<'a> {
             leader_cpu: load.leader_cpu_millicores.unwrap_or(0),
             follower_cpu: load.follower_cpu_millicores.unwrap_or(0),
             excluded,
+            still: false,
             reassigning: partition.is_reassigning(),
             led_outside,
             offline: !led_outside && !self.in_sync[start as usize..].contains(&true),
@@ -225,6 +257,48 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// The place of a broker.
+    pub fn index_of(&self, id: BrokerId) -> Option<u32> {
+        self.ids.get(id)
+    }
+
+    /// Brokers by what they are and hold, by id only where that is the same; racks by their first broker.
+    fn put_brokers_in_order(&mut self, seed: u64) {
+        let mut held = vec![([0u64; 4], 0u32, 0u32); self.brokers.len()];
+        for facts in &self.partitions {
+            for &broker in &self.slots[facts.slots()] {
+                let (load, count, leaders) = &mut held[broker as usize];
+                add(load, &facts.role(facts.leader == broker));
+                *count += 1;
+                *leaders += u32::from(facts.leader == broker);
+            }
+        }
+        let mut order: Vec<u32> = (0..self.brokers.len() as u32).collect();
+        order.sort_by_key(|&at| {
+            let facts = &self.brokers[at as usize];
+            (facts.group, facts.standing as u8, facts.capacity, held[at as usize], facts.id)
+        });
+        let mut place = vec![0u32; order.len()];
+        order.iter().zip(0..).for_each(|(&was, is)| place[was as usize] = is);
+        self.brokers = order.iter().map(|&was| self.brokers[was as usize].clone()).collect();
+        self.ids = Ids::new(self.brokers.iter().map(|broker| broker.id));
+        self.slots.iter_mut().for_each(|broker| *broker = place[*broker as usize]);
+        for facts in self.partitions.iter_mut().filter(|facts| facts.leader != NOBODY) {
+            facts.leader = place[facts.leader as usize];
+        }
+        let mut racks: BTreeMap<u32, u32> = BTreeMap::new();
+        for facts in &mut self.brokers {
+            let next = racks.len() as u32;
+            facts.rack = *racks.entry(facts.rack).or_insert(next);
+        }
+        set_ties(&mut self.brokers, seed);
+        let open = |group: usize| {
+            let is_open = |&at: &usize| self.brokers[at].standing == Standing::Open && self.brokers[at].group as usize == group;
+            (0..self.brokers.len()).filter(is_open).map(|at| at as u32).collect()
+        };
+        self.members = (0..self.group_names.len()).map(open).collect();
+    }
+
     /// The same cluster once `placement` is carried out: what a second planning would see.
     pub fn rebased(&self, placement: &Placement) -> Model<'a> {
         let mut rebased = self.clone();
@@ -239,27 +313,59 @@ impl<'a> Model<'a> {
             }
             rebased.partitions[partition].leader = placement.leader[partition];
         }
-        rebased.present_load = placement.load.clone();
-        rebased.places = rebased.places();
+        rebased.take_stock();
         rebased
     }
 
-    fn places(&self) -> Vec<u32> {
-        let mut counts = vec![0u32; self.brokers.len()];
-        self.slots.iter().for_each(|&broker| counts[broker as usize] += 1);
-        counts.into_iter().map(|count| count.max(self.limits.replicas_per_broker_max)).collect()
+    /// Marks the topics that balancing passes over: idle ones, and those that are spread evenly, where the limits say so.
+    fn leave_alone(&mut self) {
+        let (ignore_idle, keep_spread) = (self.limits.ignore_idle_topics, self.limits.keep_spread_topics);
+        let mut start = 0;
+        while (ignore_idle || keep_spread) && start < self.partitions.len() {
+            let topic = self.partitions[start].topic;
+            let end = start + self.partitions[start..].iter().take_while(|facts| facts.topic == topic).count();
+            let idle = self.partitions[start..end].iter().all(|facts| facts.produce == 0 && facts.out == 0);
+            if (ignore_idle && idle) || (keep_spread && self.is_spread(start..end)) {
+                self.partitions[start..end].iter_mut().for_each(|facts| facts.still = true);
+            }
+            start = end;
+        }
     }
 
-    fn loads(&self) -> Vec<Loads> {
-        let mut loads = vec![[0; 4]; self.brokers.len()];
+    /// Whether replicas and leaders of these partitions differ by one at most between the open brokers of their group.
+    fn is_spread(&self, partitions: std::ops::Range<usize>) -> bool {
+        let mut counts: BTreeMap<u32, [u32; 2]> =
+            self.open_brokers(self.group_of(partitions.start)).map(|b| (b, [0; 2])).collect();
+        for facts in &self.partitions[partitions] {
+            for &broker in &self.slots[facts.slots()] {
+                let Some([replicas, leaders]) = counts.get_mut(&broker) else { return false };
+                (*replicas, *leaders) = (*replicas + 1, *leaders + u32::from(facts.leader == broker));
+            }
+        }
+        let even = |at: usize| {
+            let of = || counts.values().map(|counts| counts[at]);
+            of().max().unwrap_or(0) - of().min().unwrap_or(0) <= 1
+        };
+        even(0) && even(1)
+    }
+
+    /// Sums up what each broker holds.
+    fn take_stock(&mut self) {
+        let brokers = self.brokers.len();
+        (self.present_load, self.present_counts) = (vec![[0; 4]; brokers], vec![[0; 2]; brokers]);
+        let mut listed = vec![0u32; brokers];
         for facts in &self.partitions {
             for &broker in &self.slots[facts.slots()] {
-                if !self.is_dead(broker) {
-                    add(&mut loads[broker as usize], &facts.role(facts.leader == broker));
+                let (at, leads) = (broker as usize, facts.leader == broker);
+                listed[at] += 1;
+                if self.brokers[at].standing != Standing::Dead {
+                    add(&mut self.present_load[at], &facts.role(leads));
+                    let [replicas, leaders] = &mut self.present_counts[at];
+                    (*replicas, *leaders) = (*replicas + 1, *leaders + u32::from(leads));
                 }
             }
         }
-        loads
+        self.places = listed.into_iter().map(|count| count.max(self.limits.replicas_per_broker_max)).collect();
     }
 
     pub fn list(&self, partition: usize) -> &[u32] {
@@ -280,7 +386,8 @@ impl<'a> Model<'a> {
 
     /// Free to get replicas and leadership.
     pub fn is_welcome(&self, broker: u32) -> bool {
-        self.broker(broker).standing == Standing::Open && !self.broker(broker).closed
+        let facts = self.broker(broker);
+        facts.standing == Standing::Open && !facts.closed && !facts.refuses
     }
 
     /// Whether `broker`, a member of the partition's list, can lead it once the list holds: in sync now, or newly copied.
@@ -292,10 +399,9 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Open brokers of a group, by id.
+    /// Open brokers of a group.
     pub fn open_brokers(&self, group: u32) -> impl Iterator<Item = u32> + '_ {
-        let open = move |&b: &u32| self.broker(b).standing == Standing::Open && self.broker(b).group == group;
-        (0..self.brokers.len() as u32).filter(open)
+        self.members.get(group as usize).into_iter().flatten().copied()
     }
 
     pub fn is_capped(&self) -> bool {
@@ -311,85 +417,6 @@ impl<'a> Model<'a> {
 
 fn group_index(names: &[String], name: &str) -> u32 {
     names.iter().position(|known| known == name).map_or(u32::MAX, |index| index as u32)
-}
-
-fn broker_facts(snapshot: &Snapshot, goal: &Goal, limits: &Limits, seed: u64, groups: &[String]) -> Vec<BrokerFacts> {
-    let mut known: BTreeMap<BrokerId, Option<&Broker>> =
-        snapshot.brokers.iter().map(|broker| (broker.id, Some(broker))).collect();
-    // A list may still name a broker that is no longer registered: it is as dead as one can be.
-    for (_, partition) in snapshot.partitions() {
-        for &id in &partition.replicas {
-            known.entry(id).or_insert(None);
-        }
-    }
-    let mut racks: BTreeMap<String, u32> = BTreeMap::new();
-    let mut facts: Vec<BrokerFacts> = Vec::with_capacity(known.len());
-    for (&id, broker) in &known {
-        let rack = broker.and_then(|broker| broker.rack.clone()).unwrap_or_else(|| format!("\0{id}"));
-        let next = racks.len() as u32;
-        let named = goal.brokers.contains(&id);
-        let capacity = broker.map_or([0; 4], capacity_of);
-        facts.push(BrokerFacts {
-            id,
-            rack: *racks.entry(rack).or_insert(next),
-            group: broker.map_or(u32::MAX, |broker| group_index(groups, &broker.group)),
-            standing: broker.map_or(Standing::Dead, |broker| standing(broker.state, goal.kind, named)),
-            named,
-            closed: limits.excluded_brokers.contains(&id),
-            capacity,
-            limit: [0; 4],
-            tie: 0,
-        });
-    }
-    set_limits(&mut facts, limits);
-    let mut order: Vec<usize> = (0..facts.len()).collect();
-    if seed != 0 {
-        order.sort_by_key(|&at| (scramble(seed, facts[at].id), at));
-    }
-    for (tie, at) in order.into_iter().enumerate() {
-        facts[at].tie = tie as u32;
-    }
-    facts
-}
-
-/// SplitMix64's finisher: spreads ids over the numbers in an order that depends on the seed.
-fn scramble(seed: u64, id: BrokerId) -> u64 {
-    let mut x = seed.wrapping_add((id.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
-}
-
-/// Brokers named in evacuate count as dead, in drain as draining, in expand as new; a dead one stays dead.
-fn standing(state: BrokerState, kind: GoalKind, named: bool) -> Standing {
-    match (state, kind, named) {
-        (BrokerState::Dead, _, _) | (_, GoalKind::Evacuate, true) => Standing::Dead,
-        (_, GoalKind::Expand, true) => Standing::Open,
-        (BrokerState::Draining, _, _) | (_, GoalKind::Drain, true) => Standing::Draining,
-        (BrokerState::Alive | BrokerState::New, _, _) => Standing::Open,
-    }
-}
-
-fn capacity_of(broker: &Broker) -> Loads {
-    let capacity = &broker.capacity;
-    [capacity.disk_bytes, capacity.network_in_bytes_per_second, capacity.network_out_bytes_per_second, capacity.cpu_millicores]
-}
-
-fn set_limits(facts: &mut [BrokerFacts], limits: &Limits) {
-    let shares = limits.capacity;
-    let share_of = [
-        shares.disk_parts_per_million,
-        shares.network_parts_per_million,
-        shares.network_parts_per_million,
-        shares.cpu_parts_per_million,
-    ];
-    for (r, share) in share_of.into_iter().enumerate() {
-        let is_known = facts.iter().any(|broker| broker.capacity[r] > 0);
-        for broker in facts.iter_mut() {
-            let limit = u128::from(broker.capacity[r]) * u128::from(share) / 1_000_000;
-            broker.limit[r] = if is_known { limit.min(u128::from(u64::MAX)) as u64 } else { u64::MAX };
-        }
-    }
 }
 
 fn open_racks(brokers: &[BrokerFacts], groups: usize) -> Vec<u32> {

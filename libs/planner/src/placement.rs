@@ -42,7 +42,7 @@ pub(crate) struct Placement {
     pub count: Vec<u32>,
     /// Leaders per broker.
     pub leaders: Vec<u32>,
-    /// Slots per live broker.
+    /// Slots per live broker; empty until somebody asks for it: see [`Placement::host`].
     hosted: Vec<Vec<u32>>,
     /// Where each slot is in its broker's `hosted`.
     position: Vec<u32>,
@@ -52,25 +52,32 @@ pub(crate) struct Placement {
 impl Placement {
     /// The lists as they are.
     pub fn present(model: &Model<'_>) -> Self {
-        let brokers = model.brokers.len();
-        let mut sizes = vec![0usize; brokers];
-        model.slots.iter().for_each(|&broker| sizes[broker as usize] += 1);
-        let mut placement = Placement {
+        Placement {
             slots: model.slots.clone(),
             leader: model.partitions.iter().map(|partition| partition.leader).collect(),
-            load: vec![[0; 4]; brokers],
-            count: vec![0; brokers],
-            leaders: vec![0; brokers],
-            hosted: sizes.into_iter().map(Vec::with_capacity).collect(),
-            position: vec![0; model.slots.len()],
+            load: model.present_load.clone(),
+            count: model.present_counts.iter().map(|counts| counts[0]).collect(),
+            leaders: model.present_counts.iter().map(|counts| counts[1]).collect(),
+            hosted: Vec::new(),
+            position: Vec::new(),
             tally: Tally::default(),
-        };
-        for partition in 0..model.partitions.len() {
-            for slot in model.partitions[partition].slots() {
-                placement.count_in(model, partition, slot);
+        }
+    }
+
+    /// From here on it is known which slots a broker holds.
+    pub fn host(&mut self, model: &Model<'_>) {
+        if !self.hosted.is_empty() {
+            return;
+        }
+        self.hosted = self.count.iter().map(|&count| Vec::with_capacity(count as usize)).collect();
+        self.position = vec![0; self.slots.len()];
+        for (slot, &broker) in self.slots.iter().enumerate() {
+            if !model.is_dead(broker) {
+                let hosted = &mut self.hosted[broker as usize];
+                self.position[slot] = hosted.len() as u32;
+                hosted.push(slot as u32);
             }
         }
-        placement
     }
 
     pub fn list(&self, model: &Model<'_>, partition: usize) -> &[u32] {
@@ -170,8 +177,10 @@ impl Placement {
         add(&mut self.load[at], &model.partitions[partition].role(leads));
         self.count[at] += 1;
         self.leaders[at] += u32::from(leads);
-        self.position[slot] = self.hosted[at].len() as u32;
-        self.hosted[at].push(slot as u32);
+        if !self.hosted.is_empty() {
+            self.position[slot] = self.hosted[at].len() as u32;
+            self.hosted[at].push(slot as u32);
+        }
     }
 
     fn count_out(&mut self, model: &Model<'_>, partition: usize, slot: usize) {
@@ -183,6 +192,9 @@ impl Placement {
         subtract(&mut self.load[at], &model.partitions[partition].role(leads));
         self.count[at] -= 1;
         self.leaders[at] -= u32::from(leads);
+        if self.hosted.is_empty() {
+            return;
+        }
         let position = self.position[slot] as usize;
         self.hosted[at].swap_remove(position);
         if let Some(&moved) = self.hosted[at].get(position) {

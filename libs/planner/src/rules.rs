@@ -1,6 +1,7 @@
 //! The hard constraints: may this partition have that list and leader, given where everything else is.
 //! Must not know goals or what would be better.
 
+use crate::GoalKind;
 use crate::model::{BrokerFacts, Model, Standing};
 use crate::placement::{Placement, Tally};
 
@@ -13,6 +14,8 @@ pub(crate) enum Rule {
     Capacity(u32, usize),
     ReplicaCap(u32),
     Excluded(u32),
+    /// Topics are to be spread, and the broker has its share of this one.
+    Spread(u32),
     Duplicate,
     /// A cap on bytes, moves or leader moves.
     Cap,
@@ -48,14 +51,17 @@ pub(crate) fn broken(
         if facts.standing != Standing::Open {
             return Some(Rule::Liveness(broker));
         }
-        if facts.closed {
+        if facts.closed || facts.refuses {
             return Some(Rule::Excluded(broker));
         }
-        if facts.group != group {
+        if facts.group != group && !(model.goal.kind == GoalKind::Topic && model.limits.across_groups) {
             return Some(Rule::Group(broker));
         }
         if placement.count[broker as usize] >= model.places[broker as usize] {
             return Some(Rule::ReplicaCap(broker));
+        }
+        if holds_share(model, placement, partition, broker) {
+            return Some(Rule::Spread(broker));
         }
     }
     dead_kept(model, partition, list)
@@ -99,6 +105,18 @@ pub(crate) fn rack_excess(model: &Model<'_>, group: u32, list: &[u32]) -> usize 
     let room = rack_room(model, group, list.len());
     // A replica is surplus when `room` others of its rack come before it in the list.
     (0..list.len()).filter(|&at| in_rack(model, &list[..at], model.broker(list[at]).rack) >= room).count()
+}
+
+/// Whether `broker` holds its even share of the partition's topic already, where that counts.
+pub(crate) fn holds_share(model: &Model<'_>, placement: &Placement, partition: usize, broker: u32) -> bool {
+    if !model.limits.spread_topics {
+        return false;
+    }
+    let topic = &model.topics[model.partitions[partition].topic as usize];
+    let partitions = topic.partitions.0 as usize..topic.partitions.1 as usize;
+    let replicas: usize = partitions.clone().map(|partition| model.partitions[partition].len as usize).sum();
+    let held = partitions.filter(|&partition| placement.list(model, partition).contains(&broker)).count();
+    held >= replicas.div_ceil(model.open_brokers(topic.group).count().max(1))
 }
 
 fn capacity_broken(

@@ -8,7 +8,9 @@ mod moves;
 mod others;
 mod polish;
 mod scope;
+mod shaking;
 mod steps;
+mod topics;
 
 use std::collections::BinaryHeap;
 
@@ -46,6 +48,8 @@ pub(crate) struct Descent<'a> {
     /// Members outside the band.
     outside: u32,
     extremes: others::Extremes,
+    /// Counts per topic and broker, where a limit speaks of them.
+    topics: Option<topics::Topics>,
     threads: usize,
     /// The share of what a move gains at one end that it may cost the other.
     burden_share_max: f64,
@@ -98,27 +102,30 @@ impl PartialOrd for Turn {
 impl<'a> Descent<'a> {
     pub fn new(
         model: &'a Model<'a>,
-        placement: Placement,
+        mut placement: Placement,
         edges: &Edges,
         scope: &'a Scope,
         group: u32,
         evaluations: &'a mut u64,
         threads: usize,
     ) -> Self {
-        let cells = cells(model, edges, &placement.load);
+        placement.host(model);
+        let cells = cells(model, edges, &placement.load, scope);
         let penalty: Vec<f64> = cells.iter().map(Cell::penalty).collect();
         let total: u128 = model.partitions.iter().map(|facts| u128::from(facts.bytes())).sum();
-        let charge = total as f64 / model.partitions.len().max(1) as f64 / 20.0 + 1.0;
+        let charge = (total as f64 / model.partitions.len().max(1) as f64 / 20.0).max(f64::MIN_POSITIVE);
         let members: Vec<u32> = model.open_brokers(group).collect();
         let of_members = || members.iter().map(|&broker| penalty[broker as usize]);
         let outside = of_members().filter(|&penalty| penalty > 0.0).count() as u32;
         let steps = Steps::start(of_members().sum(), outside, placement.tally.bytes);
         let extremes = others::Extremes::new(model, &members);
+        let topics = topics::Topics::new(model, &placement, group, members.len());
         Descent {
             model,
             placement,
             scope,
             extremes,
+            topics,
             group,
             members,
             cells,
@@ -135,6 +142,7 @@ impl<'a> Descent<'a> {
 
     /// Descends until no change pays or the evaluations are spent.
     pub fn run(&mut self) {
+        self.spread_topics();
         self.hand_over_all();
         if !self.scope.moves_replicas() {
             return;
@@ -153,6 +161,7 @@ impl<'a> Descent<'a> {
                 break;
             }
         }
+        self.shake();
     }
 
     pub fn finish(self) -> (Placement, Steps) {
@@ -219,29 +228,46 @@ impl<'a> Descent<'a> {
 
     fn relocate(&mut self, slot: u32, to: u32) {
         let from = self.placement.holder(slot);
-        self.placement.relocate(self.model, slot, to);
+        self.change(self.model.owner[slot as usize] as usize, |placement, model| placement.relocate(model, slot, to));
         self.note(self.model.owner[slot as usize], slot, [from, to]);
     }
 
     fn lead(&mut self, partition: usize, to: u32) {
         let from = self.placement.leader[partition];
-        self.placement.lead(self.model, partition, to);
+        self.change(partition, |placement, model| placement.lead(model, partition, to));
         self.note(partition as u32, steps::LEADERSHIP, [from, to]);
+    }
+
+    /// Changes one partition, and what is counted of its topic with it.
+    fn change(&mut self, partition: usize, how: impl FnOnce(&mut Placement, &Model<'_>)) {
+        if let Some(topics) = &mut self.topics {
+            topics.count(self.model, &self.placement, partition, false);
+        }
+        how(&mut self.placement, self.model);
+        if let Some(topics) = &mut self.topics {
+            topics.count(self.model, &self.placement, partition, true);
+        }
     }
 
     /// Takes the two ends of a change as they are now.
     fn note(&mut self, partition: u32, slot: u32, ends: [u32; 2]) {
         let mut penalty = self.steps.penalty();
-        for broker in ends.map(|broker| broker as usize) {
-            let cell = &mut self.cells[broker];
-            cell.load = field::vector(&self.placement.load[broker]);
-            let (before, after) = (self.penalty[broker], cell.penalty());
-            self.penalty[broker] = after;
-            penalty += after - before;
-            self.outside += u32::from(after > 0.0);
-            self.outside -= u32::from(before > 0.0);
+        for broker in ends {
+            penalty += self.refresh(broker);
         }
         self.steps.push(partition, slot, ends[1], self.placement.tally.bytes, penalty, self.outside);
+    }
+
+    /// Takes a broker as it is now; gives the change of its penalty.
+    fn refresh(&mut self, broker: u32) -> f64 {
+        let at = broker as usize;
+        let cell = &mut self.cells[at];
+        cell.load = field::vector(&self.placement.load[at]);
+        let (before, after) = (self.penalty[at], cell.penalty());
+        self.penalty[at] = after;
+        self.outside += u32::from(after > 0.0);
+        self.outside -= u32::from(before > 0.0);
+        after - before
     }
 
     /// What the bytes of a move count: those it adds to the plan, and a charge for being a move at all.

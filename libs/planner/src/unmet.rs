@@ -13,6 +13,10 @@ use crate::{Resource, Unmet, UnmetGoal};
 pub(crate) fn unmet(model: &Model<'_>, schedule: &Schedule) -> Vec<Unmet> {
     let mut found = hard::unmet(model, schedule);
     found.extend(soft::unmet(model, &schedule.placement));
+    found.sort_by(|a, b| {
+        let key = |unmet: &Unmet| (unmet.goal, unmet.broker, unmet.resource, unmet.partition);
+        key(a).cmp(&key(b)).then_with(|| a.topic.cmp(&b.topic))
+    });
     found
 }
 

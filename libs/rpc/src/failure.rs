@@ -83,6 +83,7 @@ fn code(reason: Reason) -> Code {
         R::TargetDead | R::TargetLost | R::DiskRoom | R::UnderMinIsr | R::Stalled | R::KafkaRefused => Code::FailedPrecondition,
         R::OutcomeUnknown | R::VerificationFailed | R::TaskCancelled => Code::FailedPrecondition,
         R::OperatorDecision | R::Frozen | R::ForeignThrottle | R::NoHeadroom => Code::FailedPrecondition,
+        R::TargetCordoned | R::LogDirMove | R::BrokerSuspected | R::BrokerCordoned => Code::FailedPrecondition,
         R::LeaderNotInSync | R::MoveVanished | R::DeadReplicaKept | R::EarlierStepNotDone | R::TaskPaused => {
             Code::FailedPrecondition
         }

@@ -4,10 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::http::{Request, Response};
+use axum::http::{HeaderMap, Request, Response};
 use opentelemetry::KeyValue;
+use opentelemetry::propagation::Extractor;
 use tower::{Layer, Service};
 use tracing::Instrument as _;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 #[derive(Clone, Copy, Debug)]
 pub struct RpcTelemetryLayer;
@@ -19,6 +21,19 @@ impl<S> Layer<S> for RpcTelemetryLayer {
         let meter = opentelemetry::global::meter("ballast");
         let duration = meter.f64_histogram("rpc.server.call.duration").with_unit("s").build();
         RpcTelemetry { inner, duration }
+    }
+}
+
+/// Where a caller's trace is read from.
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(|name| name.as_str()).collect()
     }
 }
 
@@ -54,6 +69,10 @@ where
         let method = request.uri().path().trim_start_matches('/').to_owned();
         let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
         let span = tracing::info_span!("rpc", rpc.method = %method, traceparent);
+        let caller = opentelemetry::global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())));
+        if let Err(error) = span.set_parent(caller) {
+            tracing::trace!(%error, "the span of a call is a root");
+        }
         let duration = self.duration.clone();
         let call = self.inner.call(request);
         #[expect(clippy::disallowed_methods, reason = "measures real elapsed time of a call, decides nothing")]

@@ -8,7 +8,7 @@ use ballast_kafka::{
 };
 
 use crate::{
-    configs::{Resource, Source},
+    configs::{CORDONED, Resource, Source},
     world::{Broker, Partition, RECORD_BYTES, Topic, World},
 };
 
@@ -104,9 +104,11 @@ impl World {
         let mut sizes = Vec::new();
         for (name, topic) in &self.topics {
             for (index, partition) in (0_u32..).zip(&topic.partitions) {
-                if let Some(copy) = partition.copies.get(&id).filter(|copy| copy.log_dir == log_dir && !copy.lost) {
+                let Some(copy) = partition.copies.get(&id).filter(|copy| !copy.lost) else { continue };
+                let is_future = copy.future.is_some_and(|(future, _)| future == log_dir);
+                if is_future || copy.log_dir == log_dir {
                     let at = TopicPartition::new(name.clone(), index);
-                    sizes.push(ReplicaSize { at, size_bytes: copy.size_bytes(), is_future: false });
+                    sizes.push(ReplicaSize { at, size_bytes: copy.size_bytes(), is_future });
                 }
             }
         }
@@ -153,6 +155,7 @@ impl World {
             ConfigResource::Broker(id) => Resource::Broker(self.answering(Some(*id))?),
             ConfigResource::BrokerDefault => Resource::BrokerDefault,
         };
+        let is_known = |key: &&&str| **key != CORDONED || self.version.can_cordon();
         let entry = |key: &&str| {
             let (value, source) = self.seen_configs.read(&place, key)?;
             let source = match source {
@@ -164,7 +167,7 @@ impl World {
             };
             Some(ConfigEntry { key: (*key).to_owned(), value: Some(value), source })
         };
-        Ok(keys.iter().filter_map(entry).collect())
+        Ok(keys.iter().filter(is_known).filter_map(entry).collect())
     }
 
     /// One controller beside the brokers.

@@ -10,6 +10,7 @@ pub const FOLLOWER_RATE: &str = "follower.replication.throttled.rate";
 pub const LEADER_LIST: &str = "leader.replication.throttled.replicas";
 pub const FOLLOWER_LIST: &str = "follower.replication.throttled.replicas";
 pub const WINDOW: &str = "replication.quota.window.num";
+pub const CORDONED: &str = "cordoned.log.dirs";
 pub const BACK_OFF: &str = "replica.fetch.backoff.ms";
 
 /// What a broker has when nobody configured it.
@@ -24,6 +25,7 @@ const BROKER_DEFAULTS: &[(&str, &str)] = &[
     ("min.insync.replicas", "1"),
     ("default.replication.factor", "1"),
     ("unclean.leader.election.enable", "false"),
+    (CORDONED, ""),
 ];
 const TOPIC_DEFAULTS: &[(&str, &str)] = &[
     (LEADER_LIST, ""),

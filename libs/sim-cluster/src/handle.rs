@@ -100,6 +100,13 @@ impl SimCluster {
         self.world().fail_log_dir(broker.0, log_dir);
     }
 
+    /// Begins to move one replica to another directory of its broker, as AlterReplicaLogDirs does; it takes so long. `false` when
+    /// the broker has no such replica.
+    pub fn move_between_log_dirs(&self, at: &TopicPartition, broker: BrokerId, lasting: Duration) -> bool {
+        let milliseconds = i64::try_from(lasting.as_millis()).unwrap_or(i64::MAX);
+        self.world().move_between_log_dirs(&at.topic, at.partition, broker.0, milliseconds)
+    }
+
     /// While it is down, writes and what only the controller answers hang until the caller's deadline, and nothing is fenced,
     /// elected or completed; data goes on flowing.
     pub fn set_controller_down(&self, down: bool) {

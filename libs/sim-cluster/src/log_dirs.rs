@@ -12,7 +12,7 @@ impl World {
             partitions.filter_map(|partition| partition.copies.get(&broker)).filter(|copy| copy.log_dir == dir).count()
         };
         let log_dir = (0..dirs.len()).filter(|&dir| !dirs[dir].failed).min_by_key(|&dir| (held(dir), dir))?;
-        Some(Copy { start, end: start, log_dir, caught_up_at: self.now, lost: false })
+        Some(Copy { start, end: start, log_dir, caught_up_at: self.now, lost: false, future: None })
     }
 
     /// Deletes what live brokers hold beyond the replica list. Dead ones keep it until they return.
@@ -87,6 +87,29 @@ impl World {
             }
         }
         self.withdraw(id, |partition| partition.copies.get(&id).is_some_and(|copy| copy.lost));
+    }
+
+    /// Begins to move a replica to the next directory of its broker; it is there after `milliseconds`. `false`: there is none.
+    pub fn move_between_log_dirs(&mut self, topic: &str, partition: u32, id: i32, milliseconds: i64) -> bool {
+        let until = self.now + milliseconds;
+        let Some(dirs) = self.brokers.get(&id).map(|broker| broker.log_dirs.len()) else { return false };
+        let Some(copy) = self.partition_mut(topic, partition).and_then(|partition| partition.copies.get_mut(&id)) else {
+            return false;
+        };
+        copy.future = Some(((copy.log_dir + 1) % dirs, until));
+        true
+    }
+
+    /// What has arrived in its new directory leaves the old one.
+    pub fn finish_directory_moves(&mut self) {
+        let now = self.now;
+        let copies = self.topics.values_mut().flat_map(|topic| &mut topic.partitions).flat_map(|it| it.copies.values_mut());
+        for copy in copies {
+            if let Some((log_dir, _)) = copy.future.filter(|(_, until)| *until <= now) {
+                copy.log_dir = log_dir;
+                copy.future = None;
+            }
+        }
     }
 
     /// Bytes that one directory's files take, shown or not.

@@ -28,6 +28,11 @@ impl KafkaVersion {
         self >= Self::new(4, 1)
     }
 
+    /// Brokers and their directories can be cordoned.
+    pub fn can_cordon(self) -> bool {
+        self >= Self::new(4, 3)
+    }
+
     /// A reassignment completes when the added replicas are in sync; before, all of the target have to be.
     pub fn completes_when_added_are_in_sync(self) -> bool {
         self >= Self::new(4, 3)

@@ -149,6 +149,9 @@ pub struct Copy {
     pub caught_up_at: i64,
     /// Its log directory has failed.
     pub lost: bool,
+    /// Another directory of the same broker that it is being copied to, and when it will be there.
+    #[serde(default)]
+    pub future: Option<(usize, i64)>,
 }
 
 impl Copy {
@@ -191,6 +194,7 @@ impl World {
         self.commit_groups();
         self.show_changes();
         self.bury();
+        self.finish_directory_moves();
     }
 
     fn due_writes(&mut self) -> Vec<Write> {

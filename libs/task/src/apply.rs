@@ -72,25 +72,28 @@ fn accept(event: &TaskEvent, at: Timestamp) -> Task {
     }
 }
 
-/// The phase that `event` leads to from `phase`; `None`: it may not happen there.
-fn phase_after(phase: &Phase, event: &TaskEvent) -> Option<Phase> {
+/// The phase that `event` leads `task` to; `None`: it may not happen there.
+fn phase_after(task: &Task, event: &TaskEvent) -> Option<Phase> {
     use Activity::{Cancelling, Pausing, Revalidating, RollingBack, Running, Verifying};
     use Phase::{Active, Ended, NeedsOperator, Paused, Proposed, Queued};
-    let activity = phase.activity();
+    let phase = &task.phase;
     Some(match (phase, event) {
         (Proposed, TaskEvent::Approved) => Queued,
         (Proposed, TaskEvent::Rejected) => ended(crate::TaskState::Rejected),
         (Queued, TaskEvent::Started) => Active(Running),
-        (Queued | Active(Running), TaskEvent::PauseRequested) => Active(Pausing),
-        (NeedsOperator { interrupted: Running, .. }, TaskEvent::PauseRequested) => Active(Pausing),
+        (Queued | Active(Running | RollingBack), TaskEvent::PauseRequested) => Active(Pausing),
+        (NeedsOperator { interrupted: Running | RollingBack, .. }, TaskEvent::PauseRequested) => Active(Pausing),
         (Active(Pausing), TaskEvent::Paused) => Paused,
         (Paused, TaskEvent::ResumeRequested) => Active(Revalidating),
+        (Active(Revalidating), TaskEvent::Revalidated) if task.has_turned_back() => Active(RollingBack),
         (Active(Revalidating), TaskEvent::Revalidated) => Active(Running),
-        (Proposed | Queued | Paused, TaskEvent::CancelRequested { mode }) => Active(Cancelling(*mode)),
-        (Active(_) | NeedsOperator { .. }, TaskEvent::CancelRequested { mode }) if may_cancel(activity?, *mode) => {
+        (Proposed | Queued | Paused | Active(_) | NeedsOperator { .. }, TaskEvent::CancelRequested { mode })
+            if may_cancel(task, *mode) =>
+        {
             Active(Cancelling(*mode))
         }
         (Active(Cancelling(CancelMode::RollBack)), TaskEvent::RollbackPlanned { .. }) => Active(RollingBack),
+        (Active(Verifying), TaskEvent::StepsAdded { .. }) => Active(Running),
         (Active(interrupted), TaskEvent::OperatorNeeded { step, reason_code, detail }) => {
             let (step, reason_code, detail) = (*step, reason_code.clone(), detail.clone());
             NeedsOperator { interrupted: *interrupted, step, reason_code, detail }
@@ -112,6 +115,7 @@ fn phase_after(phase: &Phase, event: &TaskEvent) -> Option<Phase> {
             | TaskEvent::Revalidated
             | TaskEvent::CancelRequested { .. }
             | TaskEvent::RollbackPlanned { .. }
+            | TaskEvent::StepsAdded { .. }
             | TaskEvent::OperatorNeeded { .. }
             | TaskEvent::OperatorNotNeeded
             | TaskEvent::Decided { .. }
@@ -125,17 +129,19 @@ fn ended(state: crate::TaskState) -> Phase {
     Phase::Ended { state, reason_code: String::new(), detail: String::new() }
 }
 
-/// A cancellation may only become stronger, and a rollback is not cancelled but decided step by step.
-pub(crate) fn may_cancel(activity: Activity, mode: CancelMode) -> bool {
+/// A cancellation may only become stronger, and what goes back already can only be stopped on its way.
+pub(crate) fn may_cancel(task: &Task, mode: CancelMode) -> bool {
     let strength = |mode| match mode {
         CancelMode::FinishStep => 0,
         CancelMode::StopNow => 1,
         CancelMode::RollBack => 2,
     };
-    match activity {
-        Activity::Running | Activity::Pausing | Activity::Revalidating | Activity::Verifying => true,
-        Activity::Cancelling(present) => strength(mode) > strength(present),
-        Activity::RollingBack => false,
+    let turns_back_again = mode == CancelMode::RollBack && task.has_turned_back();
+    match (&task.phase, task.phase.activity()) {
+        (Phase::Ended { .. }, _) => false,
+        (_, Some(Activity::Cancelling(present))) => strength(mode) > strength(present) && !turns_back_again,
+        (_, Some(Activity::RollingBack)) => mode != CancelMode::RollBack,
+        _ => !turns_back_again,
     }
 }
 
@@ -156,7 +162,7 @@ fn may_end(phase: &Phase, state: crate::TaskState) -> bool {
 }
 
 fn apply_to_task(task: &mut Task, event: &TaskEvent, at: Timestamp) -> Result<(), IllegalEvent> {
-    let Some(phase) = phase_after(&task.phase, event) else {
+    let Some(phase) = phase_after(task, event) else {
         return Err(illegal(&task.id, None, task.state().name(), event.name()));
     };
     match event {
@@ -168,6 +174,9 @@ fn apply_to_task(task: &mut Task, event: &TaskEvent, at: Timestamp) -> Result<()
         }
         TaskEvent::RollbackPlanned { steps } => {
             skip_rest(task, at);
+            task.steps.extend(steps.iter().map(|plan| Step::new(plan.clone(), at)));
+        }
+        TaskEvent::StepsAdded { steps } => {
             task.steps.extend(steps.iter().map(|plan| Step::new(plan.clone(), at)));
         }
         TaskEvent::Ended { .. } => skip_rest(task, at),

@@ -51,18 +51,20 @@ pub fn decide(task: &Task, command: Command) -> Result<Vec<Event>, Rejection> {
         (Command::Approve, _) => return refused("approved"),
         (Command::Reject, Phase::Proposed) => TaskEvent::Rejected,
         (Command::Reject, _) => return refused("rejected"),
-        (Command::Pause, Phase::Queued | Phase::Active(Activity::Running)) => TaskEvent::PauseRequested,
-        (Command::Pause, Phase::NeedsOperator { interrupted: Activity::Running, .. }) => TaskEvent::PauseRequested,
+        (Command::Pause, Phase::Queued | Phase::Active(Activity::Running | Activity::RollingBack)) => TaskEvent::PauseRequested,
+        (Command::Pause, Phase::NeedsOperator { interrupted: Activity::Running | Activity::RollingBack, .. }) => {
+            TaskEvent::PauseRequested
+        }
         (Command::Pause, _) => return refused("paused"),
         (Command::Resume, Phase::Paused) => TaskEvent::ResumeRequested,
         (Command::Resume, _) => return refused("resumed"),
-        (Command::Cancel(mode), Phase::Proposed | Phase::Queued | Phase::Paused) => TaskEvent::CancelRequested { mode },
-        (Command::Cancel(mode), Phase::Active(activity) | Phase::NeedsOperator { interrupted: activity, .. })
-            if may_cancel(*activity, mode) =>
-        {
-            TaskEvent::CancelRequested { mode }
+        (Command::Cancel(mode), _) if may_cancel(task, mode) => TaskEvent::CancelRequested { mode },
+        (Command::Cancel(_), Phase::Ended { .. }) if task.applied_anything() => {
+            return refused("cancelled any more; roll it back instead");
         }
-        (Command::Cancel(_), _) => return refused("cancelled so"),
+        (Command::Cancel(_), Phase::Ended { .. }) => return refused("cancelled any more"),
+        (Command::Cancel(_), _) if task.has_turned_back() => return refused("rolled back once more, only stopped"),
+        (Command::Cancel(_), _) => return refused("cancelled more gently than it is already"),
         (Command::Decide { step, decision }, Phase::NeedsOperator { interrupted, .. }) => {
             return decide_step(task, *interrupted, step, decision);
         }
@@ -93,7 +95,7 @@ fn decide_step(task: &Task, interrupted: Activity, index: u32, decision: Decisio
         Decision::MarkDone => events.push(event(task, step, mark_done(step))),
         Decision::Skip => events.push(event(task, step, skip(step))),
         Decision::RollBack => {
-            if !may_cancel(interrupted, CancelMode::RollBack) {
+            if !may_cancel(task, CancelMode::RollBack) {
                 let message = format!("task {} is already being rolled back", task.id);
                 return Err(Rejection::new(reason::ILLEGAL_TRANSITION, message));
             }

@@ -41,6 +41,10 @@ pub enum TaskEvent {
     RollbackPlanned {
         steps: Vec<StepPlan>,
     },
+    /// The verification found leaders that were lost meanwhile: these steps elect them again.
+    StepsAdded {
+        steps: Vec<StepPlan>,
+    },
     /// It cannot go on alone.
     OperatorNeeded {
         step: Option<u32>,
@@ -153,6 +157,7 @@ impl TaskEvent {
             Self::Revalidated => "revalidated",
             Self::CancelRequested { .. } => "cancel-requested",
             Self::RollbackPlanned { .. } => "rollback-planned",
+            Self::StepsAdded { .. } => "steps-added",
             Self::OperatorNeeded { .. } => "operator-needed",
             Self::OperatorNotNeeded => "operator-not-needed",
             Self::Decided { .. } => "decided",

@@ -3,6 +3,7 @@
 
 use ballast_cluster::{BrokerId, Partition, Snapshot};
 
+use crate::next::Sight;
 use crate::standing::{Place, Standing, standing};
 use crate::task::{Step, Task};
 use crate::{StepKind, reason};
@@ -39,7 +40,8 @@ fn wait(reason_code: &'static str, patience: Patience, detail: String) -> Verdic
 }
 
 /// `free_bytes`: room left on a broker after everything in flight has landed; `None`: not to be checked.
-pub(crate) fn gate(task: &Task, step: &Step, seen: &Snapshot, free_bytes: impl Fn(BrokerId) -> Option<u64>) -> Verdict {
+pub(crate) fn gate(task: &Task, step: &Step, sight: &Sight<'_>, free_bytes: impl Fn(BrokerId) -> Option<u64>) -> Verdict {
+    let seen = sight.cluster;
     let (partition, place) = match standing(&step.plan, seen) {
         Standing::TopicGone => return Verdict::Void { reason_code: reason::TOPIC_GONE },
         Standing::TopicRecreated => return Verdict::Void { reason_code: reason::TOPIC_RECREATED },
@@ -66,7 +68,7 @@ pub(crate) fn gate(task: &Task, step: &Step, seen: &Snapshot, free_bytes: impl F
         StepKind::Move { .. } if place == Place::Reached => {
             wait(reason::LEADER_NOT_IN_SYNC, Patience::Stall, "the list is as wanted, but not all of it is in sync".into())
         }
-        StepKind::Move { from, to } => gate_move(task, step, (from, to), partition, seen, free_bytes),
+        StepKind::Move { from, to } => gate_move(task, step, (from, to), partition, sight, free_bytes),
     }
 }
 
@@ -85,15 +87,20 @@ fn gate_move(
     step: &Step,
     (from, to): (&[BrokerId], &[BrokerId]),
     partition: &Partition,
-    seen: &Snapshot,
+    sight: &Sight<'_>,
     free_bytes: impl Fn(BrokerId) -> Option<u64>,
 ) -> Verdict {
-    let adding = step.plan.adding();
+    let (adding, seen) = (step.plan.adding(), sight.cluster);
     if let Some(dead) = adding.iter().find(|broker| !seen.is_alive(**broker)) {
         return wait(reason::TARGET_DEAD, Patience::Stall, format!("broker {dead}, which is to get a copy, is dead"));
     }
     if adding.is_empty() {
         return Verdict::Go;
+    }
+    // Kafka itself would take the move: a cordon binds only its own placement.
+    if let Some(cordoned) = adding.iter().find(|broker| sight.cordoned.contains(broker)) {
+        let detail = format!("broker {cordoned}, which is to get a copy, is cordoned");
+        return wait(reason::TARGET_CORDONED, Patience::Stall, detail);
     }
     // Before 4.3 Kafka never finishes a target that keeps a dead replica.
     if let Some(dead) = to.iter().find(|broker| !seen.is_alive(**broker)) {
@@ -104,6 +111,11 @@ fn gate_move(
         return wait(reason::DISK_ROOM, Patience::Stall, format!("broker {full} has no room for {bytes} bytes more"));
     }
     let heals = task.goal == "evacuate" || from.iter().any(|broker| !to.contains(broker) && !seen.is_alive(*broker));
+    let moving = from.iter().find(|broker| sight.moving_on_disk.contains(&(step.plan.at.clone(), **broker)));
+    if let Some(broker) = moving.filter(|_| !heals) {
+        let detail = format!("broker {broker} moves its replica from one log directory to another");
+        return wait(reason::LOG_DIR_MOVE, Patience::Endless, detail);
+    }
     let min_insync = seen.topic(&step.plan.at.topic).map_or(1, |topic| topic.min_insync_replicas as usize).min(from.len());
     if !heals && partition.in_sync.len() < min_insync {
         let detail = format!("{} in sync, {min_insync} needed for writes", partition.in_sync.len());

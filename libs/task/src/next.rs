@@ -24,6 +24,10 @@ pub struct Sight<'a> {
     pub progressed_at: &'a BTreeMap<u32, Timestamp>,
     /// Room on each broker's disks; brokers whose room is unknown are absent.
     pub free_bytes: &'a BTreeMap<BrokerId, u64>,
+    /// Brokers that Kafka places nothing new on, by an operator's word, of those asked for steps that are about to start.
+    pub cordoned: &'a BTreeSet<BrokerId>,
+    /// Replicas that are on their way from one directory of their broker to another, of the brokers asked.
+    pub moving_on_disk: &'a BTreeSet<(TopicPartition, BrokerId)>,
     /// Which live brokers have a copy of which partitions on their disks; `None` when that was not looked at.
     pub copies: Option<&'a BTreeSet<(TopicPartition, BrokerId)>>,
 }

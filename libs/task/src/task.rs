@@ -231,6 +231,11 @@ impl Task {
         matches!(self.phase, Phase::Ended { .. })
     }
 
+    /// It goes back: its own steps are over, those of its rollback are what is left.
+    pub fn has_turned_back(&self) -> bool {
+        self.steps.last().is_some_and(|step| step.plan.is_undo)
+    }
+
     pub fn step(&self, index: u32) -> Option<&Step> {
         self.steps.get(index as usize)
     }

@@ -8,6 +8,9 @@ const APPEND_SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05
 /// Bounds for durations of tasks: from a second to two days.
 const TASK_SECONDS: [f64; 11] = [1.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 10_800.0, 21_600.0, 86_400.0, 172_800.0];
 
+/// Bounds for durations of planning: from a small cluster to the longest budget that makes sense.
+const PLAN_SECONDS: [f64; 10] = [0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0];
+
 /// The instruments, made from the process-wide meter provider.
 #[derive(Clone, Debug)]
 pub struct Instruments {
@@ -19,6 +22,8 @@ pub struct Instruments {
     pub head_sequence: Gauge<u64>,
     /// `ballast_event_log_size_bytes`: of the data directory.
     pub log_size: Gauge<u64>,
+    /// `ballast_projection_lag_events{projection}`: recorded, and not folded yet.
+    pub projection_lag: Gauge<u64>,
     /// `ballast_brokers{cluster,state}`.
     pub brokers: Gauge<u64>,
     /// `ballast_partitions{cluster,state}`.
@@ -39,6 +44,9 @@ pub struct Instruments {
     pub move_remaining: Gauge<u64>,
     /// `ballast_throttle_limit_bytes_per_second{cluster,broker,direction}`.
     pub throttle_limit: Gauge<u64>,
+    /// `ballast_throttle_utilization_ratio{cluster,broker,direction}`: what users take and the limit leaves to copies, as a share of
+    /// the broker's capacity.
+    pub throttle_utilization: Gauge<f64>,
     /// `ballast_throttle_decisions_total{type}`: by the event that was recorded.
     pub throttle_decisions: Counter<u64>,
     /// `ballast_stale_throttles{cluster}`: entries of ours that no open step needs.
@@ -47,6 +55,8 @@ pub struct Instruments {
     pub balance_max_to_mean: Gauge<f64>,
     /// `ballast_unmet_goals{cluster,goal}`: in the first alternative of the last plan.
     pub unmet_goals: Gauge<u64>,
+    /// `ballast_plan_duration_seconds{kind}`: of the planning alone, by goal.
+    pub plan_duration_seconds: Histogram<f64>,
     /// `ballast_model_age_seconds{cluster}`: since the last complete look at the cluster.
     pub model_age_seconds: Gauge<f64>,
     /// `ballast_model_valid_ratio{cluster}`: share of partitions with a measured load.
@@ -63,6 +73,7 @@ impl Instruments {
             append_duration_seconds: seconds(&meter, "ballast.event_log.append.duration", &APPEND_SECONDS),
             head_sequence: count("ballast.event_log.head_sequence"),
             log_size: bytes(&meter, "ballast.event_log.size"),
+            projection_lag: count("ballast.projection.lag_events"),
             brokers: count("ballast.brokers"),
             partitions: count("ballast.partitions"),
             tasks: count("ballast.tasks"),
@@ -73,10 +84,12 @@ impl Instruments {
             move_transferred: meter.u64_counter("ballast.move.transferred").with_unit("By").build(),
             move_remaining: bytes(&meter, "ballast.move.remaining"),
             throttle_limit: meter.u64_gauge("ballast.throttle.limit").with_unit("By/s").build(),
+            throttle_utilization: ratio("ballast.throttle.utilization"),
             throttle_decisions: meter.u64_counter("ballast.throttle.decisions").with_unit("{decision}").build(),
             stale_throttles: count("ballast.stale_throttles"),
             balance_max_to_mean: ratio("ballast.balance.max_to_mean"),
             unmet_goals: count("ballast.unmet_goals"),
+            plan_duration_seconds: seconds(&meter, "ballast.plan.duration", &PLAN_SECONDS),
             model_age_seconds: meter.f64_gauge("ballast.model.age").with_unit("s").build(),
             model_valid: ratio("ballast.model.valid"),
         }

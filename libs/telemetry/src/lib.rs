@@ -116,6 +116,8 @@ fn trace_exporter(endpoint: &str, version: &'static str) -> Result<SdkTracerProv
         .map_err(|error| TelemetryError::Exporter { endpoint: endpoint.to_owned(), cause: error.to_string() })?;
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource(version)).build();
     opentelemetry::global::set_tracer_provider(provider.clone());
+    // A caller's `traceparent` makes its trace go on here.
+    opentelemetry::global::set_text_map_propagator(opentelemetry_sdk::propagation::TraceContextPropagator::new());
     Ok(provider)
 }
 
@@ -134,6 +136,9 @@ mod tests {
         instruments.model_valid.record(0.5, &[]);
         instruments.move_transferred.add(7, &[]);
         instruments.model_age_seconds.record(3.0, &[]);
+        instruments.throttle_utilization.record(0.25, &[]);
+        instruments.plan_duration_seconds.record(0.02, &[]);
+        instruments.projection_lag.record(4, &[]);
         let text = telemetry.metrics_text();
         let check = |line: &str| assert!(text.lines().any(|given| given.starts_with(line)), "{line} is missing in\n{text}");
         check("ballast_build_info{version=\"1.2.3\"} 1");
@@ -143,6 +148,9 @@ mod tests {
         check("ballast_model_valid_ratio 0.5");
         check("ballast_move_transferred_bytes_total 7");
         check("ballast_model_age_seconds 3");
+        check("ballast_throttle_utilization_ratio 0.25");
+        check("ballast_plan_duration_seconds_count 1");
+        check("ballast_projection_lag_events 4");
         assert!(!text.contains("otel_scope"), "{text}");
         telemetry.shut_down();
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ballast_cluster::{BrokerState, Snapshot};
+use ballast_cluster::{BrokerId, BrokerState, Snapshot};
 use ballast_event_codec::{Meta, SnapshotError, append_events, append_snapshot, new_events};
 use ballast_event_log::{Append, Context, ExpectedVersion, LogError};
 use ballast_events::{AuditEvent, Basis, ChunkSet, Event, PlanEvent, PlanInput, RequestRef, StreamName, TopicPatterns};
@@ -12,7 +12,7 @@ use ballast_rpc::{Failure, Reason, reason_name, resource_id};
 
 use crate::Analyzer;
 use crate::patterns::with_matched_topics;
-use crate::proposer::propose;
+use crate::proposer::{Planned, propose};
 use crate::view::Plan;
 
 /// A snapshot whose last successful look is older than this says too little of the present to plan on.
@@ -70,7 +70,18 @@ impl Analyzer {
                 return Err(failure);
             }
         }
+        match self.avoided(&snapshot, &draft.goal).await {
+            Ok(avoided) => draft.limits.excluded_brokers.extend(avoided),
+            Err(failure) => {
+                if !draft.validate_only {
+                    self.reject(&cluster, &context, &draft.goal, &failure).await?;
+                }
+                return Err(failure);
+            }
+        }
         let (outcome, timings) = propose(snapshot.clone(), &draft, self.clock).await?;
+        // Nobody may be listening.
+        let _ = self.planned.send(Planned { kind: draft.goal.kind, milliseconds: timings.total_milliseconds });
         if draft.validate_only {
             let (base_sequence, goal, seed) = (snapshot.sequence, draft.goal, draft.seed);
             let data_bytes = snapshot.data_bytes();
@@ -84,6 +95,12 @@ impl Analyzer {
         }
         plans.catch_up().await?;
         Ok(Drafted::Recorded { plan: plans.get(&name)?, replayed })
+    }
+
+    async fn avoided(&self, snapshot: &Snapshot, goal: &Goal) -> Result<Vec<BrokerId>, Failure> {
+        let mut avoided = self.avoided.lock().await;
+        avoided.catch_up().await?;
+        avoided.brokers(snapshot, goal)
     }
 
     /// The plan that this request id gave before.
@@ -102,8 +119,9 @@ impl Analyzer {
     fn fresh_snapshot(&self, cluster: &str) -> Result<Arc<Snapshot>, Failure> {
         let not_ready = |message: String| Failure::new(Reason::ModelNotReady, message).with("cluster", cluster);
         let snapshot = self.snapshots.get(cluster).and_then(|receiver| receiver.borrow().clone());
-        let snapshot = snapshot
-            .ok_or_else(|| not_ready(format!("{cluster} was not looked at completely yet: try again in some seconds")))?;
+        let snapshot = snapshot.ok_or_else(|| {
+            not_ready(format!("{cluster} was not seen completely yet: `ballast status` says whether it can be reached"))
+        })?;
         let age = snapshot.taken_at.map_or(0, |taken_at| self.clock.now().milliseconds_since(taken_at));
         if age > MODEL_AGE_MILLISECONDS_MAX {
             return Err(not_ready(format!("{cluster} was last seen {} s ago: it cannot be reached now", age / 1_000)));

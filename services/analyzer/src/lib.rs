@@ -1,6 +1,7 @@
 //! The Analyzer: turns a snapshot and a goal into several ranked plans, and keeps every plan for ever. Must not know how to talk
 //! to Kafka, how snapshots are made, or what becomes of a plan.
 
+mod avoided;
 mod commands;
 mod patterns;
 mod proposer;
@@ -8,7 +9,7 @@ mod rpc;
 mod view;
 
 pub use patterns::{PatternError, with_matched_topics};
-pub use proposer::evaluations;
+pub use proposer::{Planned, evaluations};
 pub use rpc::{AnalyzerRpc, PlanDocument};
 
 use std::collections::BTreeMap;
@@ -20,9 +21,13 @@ use ballast_cluster::Snapshot;
 use ballast_event_log::{EventLog, LogError};
 use ballast_proto::analyzer::v1::analyzer_service_server::AnalyzerServiceServer;
 use ballast_rpc::{Failure, Reason};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 
+use crate::avoided::Avoided;
 use crate::view::Plans;
+
+/// Plans that a listener may be behind before it misses some.
+const PLANNED_KEPT: usize = 64;
 
 /// Snapshots by cluster name, as the Monitor hands them out.
 pub type Snapshots = BTreeMap<String, watch::Receiver<Option<Arc<Snapshot>>>>;
@@ -34,6 +39,9 @@ pub struct Analyzer {
     pub(crate) clock: Clock,
     pub(crate) epoch: Option<u64>,
     pub(crate) plans: Mutex<Plans>,
+    pub(crate) avoided: Mutex<Avoided>,
+    /// Who measures may listen; nobody has to.
+    pub(crate) planned: broadcast::Sender<Planned>,
     /// Held while a plan is made: planning uses whole cores, and two requests with one id shall not both plan.
     pub(crate) planning: Mutex<()>,
 }
@@ -42,7 +50,17 @@ impl Analyzer {
     /// An analyzer that has read nothing yet. `epoch` is the lease of this process; `None` only on a log without one.
     pub fn new(log: Arc<dyn EventLog>, snapshots: Snapshots, clock: Clock, epoch: Option<u64>) -> Self {
         let plans = Mutex::new(Plans::new(log.clone()));
-        Self { log, snapshots, clock, epoch, plans, planning: Mutex::default() }
+        let avoided = Mutex::new(Avoided::new(log.clone()));
+        Self {
+            log,
+            snapshots,
+            clock,
+            epoch,
+            plans,
+            avoided,
+            planned: broadcast::Sender::new(PLANNED_KEPT),
+            planning: Mutex::default(),
+        }
     }
 
     /// Keeps the view of plans up to date until `shutdown` resolves. Fails when the log can be used no more.
@@ -61,6 +79,16 @@ impl Analyzer {
             () = shutdown => Ok(()),
             ended = follow => ended,
         }
+    }
+
+    /// Every plan made from now on, validated ones included.
+    pub fn planned(&self) -> broadcast::Receiver<Planned> {
+        self.planned.subscribe()
+    }
+
+    /// Place in the log of the last event that its plans reflect.
+    pub async fn folded_until(&self) -> u64 {
+        self.plans.lock().await.folded_until()
     }
 
     /// The wire side, ready to be served.

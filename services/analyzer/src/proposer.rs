@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ballast_clock::Clock;
 use ballast_cluster::Snapshot;
-use ballast_planner::{EVALUATIONS_PER_SECOND, Limits, Outcome, plan_observed};
+use ballast_planner::{EVALUATIONS_PER_SECOND, GoalKind, Limits, Outcome, plan_observed};
 use ballast_proto::analyzer::v1::Timings;
 use ballast_rpc::{Failure, Reason};
 
@@ -15,6 +15,14 @@ use crate::commands::Draft;
 pub fn evaluations(time_budget: Duration) -> u64 {
     let milliseconds = u64::try_from(time_budget.as_millis()).unwrap_or(u64::MAX);
     milliseconds.saturating_mul(EVALUATIONS_PER_SECOND) / 1_000
+}
+
+/// That a plan was made, for who measures.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Planned {
+    pub kind: GoalKind,
+    /// All alternatives together.
+    pub milliseconds: u64,
 }
 
 /// Threads that one plan may use: more gain little, and a server has other things to do.

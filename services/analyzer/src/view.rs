@@ -94,6 +94,11 @@ impl Plans {
         Ok(())
     }
 
+    /// Place in the log of the last event that was folded.
+    pub fn folded_until(&self) -> u64 {
+        self.follower.position() - 1
+    }
+
     pub fn get(&self, name: &str) -> Result<Arc<Plan>, Failure> {
         let plan = self.sequences.get(name).and_then(|sequence| self.by_sequence.get(sequence));
         plan.cloned().ok_or_else(|| Failure::new(Reason::PlanNotFound, format!("no plan {name}")).with("plan", name))

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ballast_analyzer::{Analyzer, AnalyzerRpc};
 use ballast_clock::Clock;
 use ballast_cluster::{Broker, BrokerId, BrokerState, Capacity, Load, Partition, Snapshot, Timestamp, Topic};
-use ballast_event_codec::{Decoder, read_snapshot};
-use ballast_event_log::{EventLog, MemoryLog};
-use ballast_events::{Event, PlanEvent, StreamName};
+use ballast_event_codec::{Decoder, Meta, new_events, read_snapshot};
+use ballast_event_log::{Append, Context, EventLog, MemoryLog};
+use ballast_events::{ClusterEvent, Event, PlanEvent, StreamName};
 use ballast_planner::{Band, GoalKind, plan};
 use ballast_proto::analyzer::v1 as wire;
 use ballast_proto::analyzer::v1::analyzer_service_server::AnalyzerService;
@@ -326,4 +326,40 @@ async fn a_plan_prints_as_the_plan_file() {
     for key in ["read_milliseconds", "first_valid_milliseconds", "total_milliseconds", "threads"] {
         assert!(json["timings"][key].is_u64(), "{json}");
     }
+}
+
+#[tokio::test]
+async fn suspected_and_cordoned_brokers_get_nothing_new() {
+    let scene = Scene::begin();
+    let observe = async |event: ClusterEvent| {
+        let meta = Meta { cluster: Some("c1".into()), ..Meta::default() };
+        let events = new_events(&StreamName::cluster("c1"), &Event::Cluster(event), scene.clock.now(), &meta);
+        scene.log.append(Append::new(Context::default(), None, events)).await.expect("the memory log takes it");
+    };
+    let plan = async |goal: Goal, request_id: u128| {
+        let (goal, request_id) = (Some(goal), format!("{request_id:08}-3f0e-4c57-9d0f-0d9a7f3d6a11"));
+        let answer = scene.create(wire::CreatePlanRequest { goal, request_id, ..evacuate(3) }).await?;
+        let first = answer.plan.expect("a plan").alternatives[0].clone();
+        let gets = |broker: i32| first.moves.iter().any(|m| m.to.contains(&broker) && !m.from.contains(&broker));
+        Ok::<_, Status>([1, 2, 4, 5, 6].into_iter().filter(|broker| gets(*broker)).collect::<Vec<_>>())
+    };
+    let evacuate = || Goal::Evacuate(wire::EvacuateGoal { brokers: vec![3] });
+    let expand = |broker| Goal::Expand(wire::ExpandGoal { brokers: vec![broker] });
+    let onto = |broker| {
+        let targets = vec![wire::ReplicaList { topic: "orders".into(), partition: 0, replicas: vec![1, 2, broker] }];
+        Goal::Topic(wire::TopicGoal { targets })
+    };
+    let free = plan(evacuate(), 1).await.expect("broker 3 is dead");
+    assert_eq!(free, [6], "the other broker of its rack");
+    let (broker, since) = (BrokerId(6), scene.clock.now());
+    observe(ClusterEvent::BrokerSuspected { broker, witnesses: Vec::new(), since }).await;
+    assert_eq!(plan(evacuate(), 2).await.expect("broker 3 is dead"), [0_i32; 0]);
+    assert_eq!(reason(&plan(expand(6), 3).await.expect_err("suspected")), "BROKER_SUSPECTED");
+    observe(ClusterEvent::SuspicionCleared { broker }).await;
+    assert_eq!(plan(evacuate(), 4).await.expect("broker 3 is dead"), free);
+    observe(ClusterEvent::BrokerCordoned { broker }).await;
+    assert_eq!(plan(evacuate(), 5).await.expect("broker 3 is dead"), [0_i32; 0]);
+    assert_eq!(reason(&plan(onto(6), 6).await.expect_err("cordoned")), "BROKER_CORDONED");
+    observe(ClusterEvent::BrokerUncordoned { broker }).await;
+    assert_eq!(plan(evacuate(), 7).await.expect("broker 3 is dead"), free);
 }

@@ -15,7 +15,10 @@ use cli::exit::{CliError, Exit};
 use cli::output::Format;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return end_unparsed(&told),
+    };
     let as_json = matches!(cli.options.output, Some(Format::Json | Format::Jsonl));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -33,6 +36,20 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => end(&error, as_json),
     }
+}
+
+/// Help and version, or what is wrong with the command line, with the reason code that every refusal has.
+fn end_unparsed(told: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    if !told.use_stderr() || told.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // There is nobody to tell when it cannot be printed.
+        let _ = told.print();
+        return ExitCode::from(told.exit_code() as u8);
+    }
+    let text = told.to_string();
+    let (what, how) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
+    eprintln!("{what} ({})\n\n{}", ballast_rpc::reason_name(ballast_rpc::Reason::InvalidArgument), how.trim_end());
+    ExitCode::from(Exit::Usage as u8)
 }
 
 /// One line on standard error, as JSON where the answer would have been JSON.

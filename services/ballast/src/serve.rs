@@ -97,8 +97,15 @@ async fn serve(config: &Config, listen: SocketAddr, telemetry: &Arc<Telemetry>) 
     let (clusters, simulated) = clusters::open(config, clock)?;
     let parts = settings::parts(config, log.clone(), clock, clusters);
     let (mut center, routes) = ControlCenter::start(parts).await?;
-    let sources =
-        Sources { log, data_dir: config.data_dir.clone(), monitor: center.monitor.clone(), flow: center.flow.clone(), clock };
+    let sources = Sources {
+        log,
+        data_dir: config.data_dir.clone(),
+        monitor: center.monitor.clone(),
+        analyzer: center.analyzer.clone(),
+        tasks: center.tasks.clone(),
+        flow: center.flow.clone(),
+        clock,
+    };
     let observing = tokio::spawn(metering::observe(sources, instruments));
     let keeping = tokio::spawn(simulated::keep(simulated.clone(), config.data_dir.clone(), clock));
     front.admit(routes).await;
@@ -109,8 +116,8 @@ async fn serve(config: &Config, listen: SocketAddr, telemetry: &Arc<Telemetry>) 
         failure = center.failed() => Some(failure),
     };
     tracing::info!("draining");
-    front.drain().await;
-    center.drain().await;
+    // Together: streams end when the log closes, and the listener waits for them.
+    tokio::join!(front.drain(), center.drain());
     observing.abort();
     keeping.abort();
     if !simulated.is_empty() {

@@ -11,13 +11,14 @@ const CAUSES_MAX: usize = 1_000;
 const PAGE: usize = 256;
 
 /// Events of a task's own stream by which somebody decided what it does next.
-const DECIDING: [&str; 7] = [
+const DECIDING: [&str; 8] = [
     "task.accepted",
     "task.approved",
     "task.pause-requested",
     "task.resume-requested",
     "task.cancel-requested",
     "task.rollback-planned",
+    "task.steps-added",
     "task.decided",
 ];
 

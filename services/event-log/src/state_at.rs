@@ -92,7 +92,10 @@ impl StateAt {
             ClusterEvent::BrokerReturned { broker, .. } | ClusterEvent::BrokerRestored { broker } => {
                 cluster.set_state(broker, BrokerState::Alive);
             }
-            ClusterEvent::BrokerSuspected { .. } | ClusterEvent::SuspicionCleared { .. } => {}
+            ClusterEvent::BrokerSuspected { .. }
+            | ClusterEvent::SuspicionCleared { .. }
+            | ClusterEvent::BrokerCordoned { .. }
+            | ClusterEvent::BrokerUncordoned { .. } => {}
         }
     }
 

@@ -8,6 +8,8 @@ use ballast_throttle::{BrokerUse, Rate};
 /// Published after every look at the cluster.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Status {
+    /// Place in the log of the last event that it reflects.
+    pub folded_until: u64,
     pub frozen: bool,
     pub rate_max: Option<Rate>,
     /// When the loads were measured that the limits were decided on.

@@ -151,7 +151,7 @@ impl View {
         match event {
             TaskEvent::PauseRequested | TaskEvent::Paused => task.is_paused = true,
             TaskEvent::ResumeRequested | TaskEvent::Revalidated | TaskEvent::CancelRequested { .. } => task.is_paused = false,
-            TaskEvent::RollbackPlanned { .. } | TaskEvent::Decided { .. } => {
+            TaskEvent::RollbackPlanned { .. } | TaskEvent::StepsAdded { .. } | TaskEvent::Decided { .. } => {
                 (task.is_paused, task.is_verifying) = (false, false);
             }
             TaskEvent::VerificationStarted => task.is_verifying = true,

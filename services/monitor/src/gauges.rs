@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ballast_cluster::{BrokerId, TopicPartition};
-use ballast_kafka::{ConfigResource, KafkaError, Metadata, OffsetQuery};
+use ballast_kafka::{ConfigResource, KafkaError, Metadata, OffsetQuery, is_cordoned};
 use futures::StreamExt as _;
 use futures::future::{join, join_all};
 
@@ -120,13 +120,19 @@ impl Sampler {
 
     async fn read_disks_of(&self, broker: BrokerId) {
         let seen_at = self.clock.now();
-        let disks = match self.watched.config.admin.describe_log_dirs(broker).await {
-            Ok(described) => Disks::of(described, seen_at),
+        let admin = self.watched.config.admin.as_ref();
+        let described = match admin.describe_log_dirs(broker).await {
+            Ok(described) => described,
             Err(error) => {
                 tracing::debug!(cluster = self.watched.name(), %broker, %error, "log directories are not known");
                 return;
             }
         };
+        // What is not told leaves the broker as it was.
+        if let Ok(cordoned) = is_cordoned(admin, broker, &described).await {
+            self.watched.state().cordoned.insert(broker, cordoned);
+        }
+        let disks = Disks::of(described, seen_at);
         let led = self.led_partitions().await.remove(&broker).unwrap_or_default();
         let (starts, ends) =
             join(self.offsets(broker, OffsetQuery::LeaderStart, &led), self.offsets(broker, OffsetQuery::LeaderEnd, &led)).await;

@@ -36,6 +36,11 @@ impl Journal {
         self.views.get(cluster).expect("the journal was made with every configured cluster")
     }
 
+    /// Place in the log of the last event that was folded.
+    pub fn folded_until(&self) -> u64 {
+        self.follower.position() - 1
+    }
+
     /// Folds what was recorded since. An event that cannot be read is final: guessing would make the views wrong.
     pub async fn catch_up(&mut self) -> Result<(), Failure> {
         while let Some(envelope) = self.follower.next_recorded().await? {

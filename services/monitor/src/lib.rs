@@ -108,6 +108,11 @@ impl Monitor {
         MonitorRpc::new(self.clone())
     }
 
+    /// Place in the log of the last event that its views reflect.
+    pub async fn folded_until(&self) -> u64 {
+        self.journal.lock().await.folded_until()
+    }
+
     /// Every cluster in numbers.
     pub async fn figures(&self) -> Vec<ClusterFigures> {
         let journal = self.journal.lock().await;

@@ -16,6 +16,7 @@ use crate::config::{Config, PARTITIONS_AT_FULL_PACE};
 use crate::journal::{Journal, is_final};
 use crate::liveness::{Hearing, Verdict, judge, sign};
 use crate::topology::Seen;
+use crate::view::ClusterView;
 use crate::watched::{Watched, failure_of};
 use crate::witnesses::{Candidates, look};
 
@@ -148,7 +149,7 @@ impl Sampler {
         }
     }
 
-    /// Records who is suspected, lost or back.
+    /// Records who is suspected, lost, back or cordoned.
     async fn judge_brokers(&self, hearing: &Hearing, registered: &ClusterDescription) -> Result<(), Trouble> {
         let (now, name) = (self.clock.now(), self.watched.name());
         let grace_milliseconds = i64::try_from(self.watched.config.grace.as_millis()).unwrap_or(i64::MAX);
@@ -173,10 +174,24 @@ impl Sampler {
                 Verdict::Returned => ClusterEvent::BrokerReturned { broker, moved_away: view.moved_away(broker) },
             }));
         }
+        events.extend(self.cordons(view));
         for event in &events {
             tracing::info!(cluster = name, ?event, "liveness");
         }
         journal.observe(name, events).await.map_err(Trouble::Log)
+    }
+
+    /// Cordons that are not recorded yet, and those that are gone.
+    fn cordons(&self, view: &ClusterView) -> Vec<ClusterEvent> {
+        let state = self.watched.state();
+        let changed = state.cordoned.iter().filter(|(broker, cordoned)| view.cordoned.contains(broker) != **cordoned);
+        changed
+            .filter(|(broker, _)| view.topology.broker(**broker).is_some())
+            .map(|(&broker, cordoned)| match cordoned {
+                true => ClusterEvent::BrokerCordoned { broker },
+                false => ClusterEvent::BrokerUncordoned { broker },
+            })
+            .collect()
     }
 
     /// Records what differs from the records, then hands out the new snapshot.
@@ -205,7 +220,7 @@ impl Sampler {
         Ok(())
     }
 
-    fn assemble(&self, found: &Found, before: &crate::view::ClusterView, deferred: &mut BTreeSet<TopicPartition>) -> Snapshot {
+    fn assemble(&self, found: &Found, before: &ClusterView, deferred: &mut BTreeSet<TopicPartition>) -> Snapshot {
         let state = self.watched.state();
         let forget_milliseconds = i64::try_from(self.config.forget_after.as_millis()).unwrap_or(i64::MAX);
         let seen = Seen {

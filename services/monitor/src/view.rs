@@ -24,6 +24,8 @@ pub struct ClusterView {
     pub strays: BTreeMap<BrokerId, u32>,
     /// Marked brokers, and the task whose drain marked them.
     pub draining: BTreeMap<BrokerId, String>,
+    /// Brokers on which Kafka places nothing new.
+    pub cordoned: BTreeSet<BrokerId>,
     /// Every mark ever made, so that one that was taken back is not made again.
     pub marked: BTreeSet<(String, BrokerId)>,
 }
@@ -88,6 +90,7 @@ impl ClusterView {
                         self.draining.remove(broker);
                         self.strays.remove(broker);
                         self.suspected.remove(broker);
+                        self.cordoned.remove(broker);
                     }
                     self.topology.apply(change);
                 }
@@ -112,6 +115,12 @@ impl ClusterView {
             ClusterEvent::BrokerDraining { broker, task } => {
                 self.marked.insert((task.clone(), broker));
                 self.draining.insert(broker, task);
+            }
+            ClusterEvent::BrokerCordoned { broker } => {
+                self.cordoned.insert(broker);
+            }
+            ClusterEvent::BrokerUncordoned { broker } => {
+                self.cordoned.remove(&broker);
             }
             ClusterEvent::BrokerRestored { broker } => {
                 self.draining.remove(&broker);

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub serving: Vec<BrokerId>,
     /// Brokers that did not answer in that look.
     pub silent: BTreeSet<BrokerId>,
+    /// Whether each broker is cordoned, as of when its directories were read last.
+    pub cordoned: BTreeMap<BrokerId, bool>,
     pub measured: Measurements,
     pub min_insync_replicas: BTreeMap<String, u32>,
     /// Kafka was seen to list fenced brokers.

@@ -9,7 +9,7 @@ use ballast_cluster::{BrokerId, BrokerState, Capacity, Snapshot, Timestamp, Topi
 use ballast_event_codec::{Decoder, Meta, new_events};
 use ballast_event_log::{Append, Context, EventLog, MemoryLog};
 use ballast_events::{ClusterEvent, Event, StreamName};
-use ballast_kafka::KafkaAdmin;
+use ballast_kafka::{ConfigAlteration, ConfigOperation, ConfigResource, KafkaAdmin};
 use ballast_monitor::{Config, Monitor, MonitoredCluster};
 use ballast_proto::monitor::v1 as wire;
 use ballast_proto::monitor::v1::monitor_service_server::MonitorService;
@@ -120,6 +120,8 @@ fn kinds(events: &[ClusterEvent]) -> Vec<&'static str> {
         ClusterEvent::BrokerReturned { .. } => "returned",
         ClusterEvent::BrokerDraining { .. } => "draining",
         ClusterEvent::BrokerRestored { .. } => "restored",
+        ClusterEvent::BrokerCordoned { .. } => "cordoned",
+        ClusterEvent::BrokerUncordoned { .. } => "uncordoned",
     };
     events.iter().map(kind).collect()
 }
@@ -326,4 +328,27 @@ async fn partitions_are_listed_in_pages_and_by_filter() {
         let refusal = rpc.list_partitions(Request::new(request)).await.expect_err("it is refused");
         assert_eq!(refusal.code(), code, "{refusal:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cordon_is_recorded_when_it_is_seen_and_when_it_is_gone() {
+    let scene = Scene::begin().await;
+    let set = async |operation| {
+        let (resource, key) = (ConfigResource::Broker(BrokerId(2)), "cordoned.log.dirs".to_owned());
+        let alteration = ConfigAlteration { resource, key, operation };
+        scene.sim.incremental_alter_configs(&[alteration]).await.expect("the cluster answers");
+        scene.pass(40).await;
+    };
+    let shown = async || {
+        let request = Request::new(wire::GetBrokerRequest { cluster: CLUSTER.into(), broker: 2 });
+        scene.monitor.rpc().get_broker(request).await.expect("it is known").into_inner().broker.expect("a broker").cordoned
+    };
+    let dirs = scene.snapshot().broker(BrokerId(2)).expect("the broker is known").log_dirs.clone();
+    set(ConfigOperation::Set(dirs[0].path.clone())).await;
+    assert_eq!((verdicts(&scene.recorded(0).await), shown().await), (vec!["observed"], false), "one directory is open");
+    set(ConfigOperation::Set(dirs.iter().map(|dir| dir.path.as_str()).collect::<Vec<_>>().join(","))).await;
+    assert_eq!((verdicts(&scene.recorded(0).await), shown().await), (vec!["observed", "cordoned"], true));
+    assert_eq!(scene.state(2), BrokerState::Alive);
+    set(ConfigOperation::Delete).await;
+    assert_eq!((verdicts(&scene.recorded(0).await), shown().await), (vec!["observed", "cordoned", "uncordoned"], false));
 }

@@ -147,7 +147,7 @@ impl Parts {
             Err(failure) => failure,
         };
         let (reason_code, message) = (reason_name(failure.reason).to_owned(), failure.message.clone());
-        tracing::info!(method = asked.method, subject, reason_code, message, "command rejected");
+        tracing::info!(method = asked.method, subject, reason_code, why = message, "command rejected");
         if asked.validate_only {
             return Err(failure);
         }

@@ -11,7 +11,7 @@ pub struct Config {
     pub limits: Limits,
     /// How often a cluster is looked at while something is under way and nothing new is recorded.
     pub look_interval: Duration,
-    /// How often the bytes of moves in flight are measured.
+    /// How often the bytes of moves in flight are measured, and brokers are asked what a step that is due must know of them.
     pub progress_interval: Duration,
 }
 

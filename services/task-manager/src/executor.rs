@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ballast_clock::Clock;
-use ballast_cluster::{BrokerId, Snapshot, Timestamp, TopicPartition};
+use ballast_cluster::{BrokerId, Snapshot, StepKey, Timestamp, TopicPartition};
 use ballast_event_log::LogError;
 use ballast_kafka::KafkaAdmin;
 use ballast_rpc::{Failure, Reason};
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::failures::failure_of_kafka;
+use crate::gates::Gates;
 use crate::look;
 use crate::progress::{TaskProgress, measure};
 use crate::recorder::{Recorder, Taken};
@@ -73,6 +74,7 @@ pub(crate) struct Executor {
     pub gauges: Arc<Gauges>,
     /// When this executor began to look.
     pub since: Timestamp,
+    pub gates: Gates,
     pub measured_at: Option<Timestamp>,
     pub measured_tasks: BTreeSet<String>,
     /// Since when the end of a task is held back, by task.
@@ -123,7 +125,11 @@ impl Executor {
 
     /// Takes every open task on by what is due now. True when something was recorded, so that more may be due at once.
     async fn round(&mut self) -> Result<bool, Failure> {
-        let tasks = self.projection.fresh().await?.open_tasks(&self.cluster);
+        let (tasks, granted) = {
+            let view = self.projection.fresh().await?;
+            let granted: BTreeSet<StepKey> = view.admission(&self.cluster).admission.grants.into_keys().collect();
+            (view.open_tasks(&self.cluster), granted)
+        };
         let open: BTreeSet<String> = tasks.iter().map(|record| record.task.id.clone()).collect();
         self.gauges.forget_tasks(&self.measured_tasks, &open);
         self.measured_tasks = open;
@@ -133,11 +139,11 @@ impl Executor {
         let Some(known) = self.snapshots.borrow().clone() else {
             return Err(Failure::new(Reason::ModelNotReady, "the Monitor has not seen the whole cluster yet"));
         };
-        let look = self.look(&tasks, &known).await.map_err(|error| failure_of_kafka(&error))?;
+        let look = self.look(&tasks, &granted, &known).await.map_err(|error| failure_of_kafka(&error))?;
         self.measure(&tasks, &look.seen).await;
         let (mut is_busy, mut failed) = (false, None);
         for record in &tasks {
-            match self.take_on(&record.task.id, &look).await {
+            match self.take_on(&record.task.id, &granted, &look).await {
                 Ok(was_busy) => is_busy |= was_busy,
                 Err(failure) if is_final(&failure) => return Err(failure),
                 // The other tasks need not suffer.
@@ -147,11 +153,18 @@ impl Executor {
         failed.map_or(Ok(is_busy), Err)
     }
 
-    async fn look(&self, tasks: &[TaskRecord], known: &Snapshot) -> Result<Look, ballast_kafka::KafkaError> {
+    async fn look(
+        &mut self,
+        tasks: &[TaskRecord],
+        granted: &BTreeSet<StepKey>,
+        known: &Snapshot,
+    ) -> Result<Look, ballast_kafka::KafkaError> {
         let partitions = tasks.iter().flat_map(|record| &record.task.body.partitions);
         let topics: BTreeSet<String> = partitions.map(|recorded| recorded.at.topic.clone()).collect();
         let topics: Vec<String> = topics.into_iter().collect();
         let seen = look::look(self.kafka.as_ref(), &topics, known).await?;
+        let (open, now) = (tasks.iter().map(|record| record.task.as_ref()), self.clock.now());
+        self.gates.look(self.kafka.as_ref(), open, granted, &seen, now, self.config.progress_interval).await;
         let emptied = emptied_brokers(tasks, &seen);
         let copies = match emptied {
             Some(brokers) => look::copies(self.kafka.as_ref(), &brokers).await,
@@ -175,19 +188,23 @@ impl Executor {
     }
 
     /// Records and performs what is due for one task, as it is folded now.
-    async fn take_on(&mut self, id: &str, look: &Look) -> Result<bool, Failure> {
-        let (record, version, admission, slots) = {
+    async fn take_on(&mut self, id: &str, granted: &BTreeSet<StepKey>, look: &Look) -> Result<bool, Failure> {
+        let (record, version, mut admission, slots) = {
             let view = self.projection.fresh().await?;
             let record = view.task(id)?.clone();
             let slots = Slots::of(view.open(&self.cluster).map(|open| open.task.as_ref()), &look.seen);
             (record, view.version(&ballast_events::StreamName::task(id)), view.admission(&self.cluster), slots)
         };
+        // What was admitted since the look starts after the next one: its brokers were not asked yet.
+        admission.admission.grants.retain(|step, _| granted.contains(step));
         let grown_at = self.gauges.progress(id).grown_at();
         let sight = Sight {
             cluster: &look.seen,
             since: self.since,
             progressed_at: &grown_at,
             free_bytes: &look.free_bytes,
+            cordoned: &self.gates.cordoned,
+            moving_on_disk: &self.gates.moving_on_disk,
             copies: look.copies.as_ref(),
         };
         let due = next(&record.task, &sight, &admission.admission, &slots, &self.config.limits, self.clock.now());

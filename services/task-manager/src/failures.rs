@@ -42,6 +42,8 @@ mod tests {
             reason::NO_LEADER,
             reason::LEADER_NOT_IN_SYNC,
             reason::TARGET_DEAD,
+            reason::TARGET_CORDONED,
+            reason::LOG_DIR_MOVE,
             reason::TARGET_LOST,
             reason::DEAD_REPLICA_KEPT,
             reason::DISK_ROOM,

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod executor;
 mod failures;
+mod gates;
 mod look;
 mod progress;
 mod recorder;
@@ -80,6 +81,11 @@ impl TaskManager {
         self.parts.projection.fresh().await.map(drop)
     }
 
+    /// Place in the log of the last event that its view of tasks reflects.
+    pub async fn folded_until(&self) -> u64 {
+        self.parts.projection.folded_until().await
+    }
+
     /// Carries out tasks, all clusters side by side, until `shutdown` turns true or the log takes nothing more from this process.
     pub async fn run(&self, shutdown: watch::Receiver<bool>) -> Result<(), Failure> {
         let mut executors = JoinSet::new();
@@ -110,6 +116,7 @@ impl TaskManager {
             recorder: Recorder { log: parts.log.clone(), clock: parts.clock, epoch: parts.epoch },
             gauges: parts.gauges.clone(),
             since: parts.clock.now(),
+            gates: gates::Gates::default(),
             measured_at: None,
             measured_tasks: BTreeSet::new(),
             held_since: BTreeMap::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ballast_cluster::BrokerId;
 use ballast_event_log::EventLog;
-use ballast_kafka::KafkaAdmin;
+use ballast_kafka::{ConfigAlteration, ConfigOperation, ConfigResource, KafkaAdmin};
 use ballast_proto::task::v1 as proto;
 use ballast_proto::task::v1::TaskState;
 use ballast_proto::task::v1::task_manager_service_server::TaskManagerService;
@@ -282,4 +282,78 @@ async fn a_command_that_comes_before_kafkas_answer_does_not_make_it_forgotten() 
     assert_eq!(world.lists().await, "1,2,3@1");
     world.seconds(30).await;
     assert_eq!(world.lists().await, "1,2,3@1", "{:?}", world.kafka.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cordoned_target_and_a_move_between_directories_are_seen_before_a_step_and_waited_for() {
+    let world = World::new(&[&[1, 2, 3], &[1, 2, 3]]).await;
+    let cordon = |operation| ConfigAlteration {
+        resource: ConfigResource::Broker(BrokerId(5)),
+        key: "cordoned.log.dirs".into(),
+        operation,
+    };
+    world.sim.incremental_alter_configs(&[cordon(ConfigOperation::Set("*".into()))]).await.unwrap();
+    assert!(world.sim.move_between_log_dirs(&partition(0), BrokerId(2), Duration::from_secs(400)));
+    world.seconds(2).await;
+    let task = world.create("drain", &[(0, &[1, 2, 3], &[4, 2, 3]), (1, &[1, 2, 3], &[5, 2, 3])]).await;
+    world.seconds(20).await;
+    let waits: Vec<String> = world.steps(&task).await.into_iter().map(|step| step.reason_code).collect();
+    assert_eq!(waits, ["LOG_DIR_MOVE", "", "TARGET_CORDONED", ""]);
+    assert!(world.kafka.asked().is_empty());
+    let needs = world.wait_until(&task, |task| task.state() == TaskState::NeedsOperator).await;
+    assert_eq!(needs.reason_code, "TARGET_CORDONED");
+    world.sim.incremental_alter_configs(&[cordon(ConfigOperation::Delete)]).await.unwrap();
+    world.wait_for(&task, TaskState::Succeeded).await;
+    assert_eq!(world.lists().await, "4,2,3@4 5,2,3@5");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_brokers_of_steps_that_are_about_to_start_are_asked_for_their_directories() {
+    let mut world = World::new(&[&[1, 2, 3], &[1, 2, 3]]).await;
+    world.config.limits.moves_per_cluster_max = 1;
+    world.crash().await;
+    world.sim.set_speed(BrokerId(4), 20);
+    let task = world.create("drain", &[(0, &[1, 2, 3], &[4, 2, 3]), (1, &[1, 2, 3], &[1, 2, 6])]).await;
+    world.wait_until(&task, |task| task.moves_in_flight == 1).await;
+    world.seconds(5).await;
+    assert_eq!(world.kafka.described(), [1, 2, 3, 4]);
+    world.wait_for(&task, TaskState::Succeeded).await;
+    assert!(world.kafka.described().contains(&6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_is_paused_resumed_and_cancelled_like_any_other_work() {
+    let mut world = World::new(&[&[1, 2, 3], &[1, 2, 3], &[1, 2, 3]]).await;
+    world.config.limits.moves_per_cluster_max = 1;
+    world.crash().await;
+    world.sim.set_speed(BrokerId(6), 20);
+    let moves: [(u32, &[i32], &[i32]); 3] =
+        [(0, &[1, 2, 3], &[4, 2, 3]), (1, &[1, 2, 3], &[5, 2, 3]), (2, &[1, 2, 3], &[6, 2, 3])];
+    let task = world.create("drain", &moves).await;
+    world.wait_until(&task, |task| task.steps_done >= 4).await;
+    world.sim.set_speed(BrokerId(1), 20);
+    world.cancel(&task, proto::CancelMode::RollBack).await;
+    world.wait_until(&task, |task| task.state() == TaskState::RollingBack && task.moves_in_flight == 1).await;
+    let pause = proto::PauseTaskRequest { task: task.clone(), request_id: world.request_id(), ..Default::default() };
+    world.rpc().pause_task(Request::new(pause)).await.unwrap();
+    world.wait_for(&task, TaskState::Paused).await;
+    let resume = proto::ResumeTaskRequest { task: task.clone(), request_id: world.request_id(), ..Default::default() };
+    world.rpc().resume_task(Request::new(resume)).await.unwrap();
+    world.wait_until(&task, |task| task.state() == TaskState::RollingBack).await;
+    world.cancel(&task, proto::CancelMode::FinishStep).await;
+    world.wait_for(&task, TaskState::PartiallyApplied).await;
+    assert_eq!(world.kafka.repeated(), Vec::<String>::new(), "{:?}", world.kafka.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_to_lead_and_is_away_for_a_while_needs_no_operator() {
+    let world = World::new(&[&[1, 2, 3]]).await;
+    let task = world.create("demote", &[(0, &[1, 2, 3], &[2, 3, 1])]).await;
+    // Metadata shows it in sync until its session is over; the controller refuses to let it lead already.
+    world.sim.kill(BrokerId(2));
+    world.seconds(30).await;
+    assert_eq!(world.task(&task).await.state(), TaskState::Running, "{:#?}", world.steps(&task).await);
+    world.sim.revive(BrokerId(2));
+    world.wait_for(&task, TaskState::Succeeded).await;
+    assert_eq!(world.lists().await, "2,3,1@2");
 }

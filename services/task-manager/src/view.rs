@@ -243,6 +243,11 @@ impl Projection {
         Self { state: Mutex::new(Folded { view: View::default(), decoder: Decoder::new(), follower: Follower::new(log, 1) }) }
     }
 
+    /// Place in the log of the last event that was folded.
+    pub async fn folded_until(&self) -> u64 {
+        self.state.lock().await.follower.position() - 1
+    }
+
     /// The view of everything recorded until now. Keep it only for a look: nobody else can look meanwhile.
     pub async fn fresh(&self) -> Result<MappedMutexGuard<'_, View>, Failure> {
         let mut folded = self.state.lock().await;

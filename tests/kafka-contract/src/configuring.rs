@@ -127,3 +127,24 @@ pub async fn stock_configs_tell_their_source(cluster: &dyn ClusterUnderTest) {
     }
     scene.remove(&at).await;
 }
+
+pub async fn a_cordon_is_read_and_keeps_no_explicit_target_away(cluster: &dyn ClusterUnderTest) {
+    let scene = Scene::set(cluster).await;
+    let key = "cordoned.log.dirs";
+    let broker = scene.brokers[2];
+    let resource = ConfigResource::Broker(broker);
+    if cluster.version() < (4, 3) {
+        assert_eq!(scene.config(&resource, key).await, None, "brokers before 4.3 do not know it");
+        return;
+    }
+    assert_eq!(scene.config(&resource, key).await.as_deref(), Some(""));
+    cluster.set_cordoned(broker, true).await;
+    scene.until("the cordon is read", async || (scene.config(&resource, key).await.as_deref() == Some("*")).then_some(())).await;
+    let at = scene.topic("cordoned", &[0, 1], 10_000).await;
+    let target = scene.list(&[0, 2]);
+    scene.submit(&at, Some(target.clone())).await.expect("whoever moves must look for himself");
+    scene.settled(&at, &target).await;
+    cluster.set_cordoned(broker, false).await;
+    scene.until("the cordon is gone", async || (scene.config(&resource, key).await.as_deref() == Some("")).then_some(())).await;
+    scene.remove(&at).await;
+}

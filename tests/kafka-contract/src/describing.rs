@@ -1,7 +1,7 @@
 //! Statements about reading: brokers, topics, sizes, offsets, groups, quorum. Must not change more than topics of its own.
 
 use ballast_cluster::TopicPartition;
-use ballast_kafka::{ErrorCode, OffsetQuery};
+use ballast_kafka::{ConfigResource, ErrorCode, OffsetQuery};
 
 use crate::{ClusterUnderTest, scene::Scene};
 
@@ -94,6 +94,43 @@ pub(crate) async fn size_at(scene: &Scene<'_>, place: usize, at: &TopicPartition
         .flat_map(|dir| &dir.replicas)
         .find(|replica| replica.at == *at && !replica.is_future)
         .map(|replica| replica.size_bytes)
+}
+
+pub async fn a_replica_that_moves_between_directories_shows_as_future(cluster: &dyn ClusterUnderTest) {
+    let scene = Scene::set(cluster).await;
+    let at = scene.topic("directories", &[0, 1], 30_000_000).await;
+    let broker = scene.brokers[1];
+    // Directory and whether the copy there is still being filled.
+    let copies = async || {
+        let dirs = scene.admin.describe_log_dirs(broker).await.expect("a live broker describes its directories");
+        let here = dirs.iter().flat_map(|dir| dir.replicas.iter().map(|replica| (dir.path.clone(), replica.clone())));
+        let mut here: Vec<(String, bool)> =
+            here.filter(|(_, replica)| replica.at == at).map(|(path, replica)| (path, replica.is_future)).collect();
+        here.sort_by_key(|(_, is_future)| *is_future);
+        here
+    };
+    let before = copies().await;
+    assert_eq!(before.iter().map(|(_, is_future)| *is_future).collect::<Vec<_>>(), [false]);
+    if cluster.move_between_log_dirs(&at, broker).await {
+        let filling = scene
+            .until("the replica is in two directories", async || {
+                let copies = copies().await;
+                (copies.len() == 2).then_some(copies)
+            })
+            .await;
+        assert_eq!((&filling[0], filling[1].1), (&before[0], true), "{filling:?}");
+        let seen = scene.see(&at).await;
+        assert_eq!((seen.replicas, seen.in_sync.len()), (scene.list(&[0, 1]), 2), "the partition does not show it");
+        scene.clear(ConfigResource::Broker(broker), "replica.alter.log.dirs.io.max.bytes.per.second").await;
+        let after = scene
+            .until("the replica is in its new directory only", async || {
+                let copies = copies().await;
+                (copies.len() == 1).then_some(copies)
+            })
+            .await;
+        assert_eq!(after, [(filling[1].0.clone(), false)]);
+    }
+    scene.remove(&at).await;
 }
 
 pub async fn leaders_and_replicas_tell_their_end_offsets(cluster: &dyn ClusterUnderTest) {

@@ -47,6 +47,13 @@ pub trait ClusterUnderTest: Send + Sync {
     /// Commits an offset for a consumer group without members.
     async fn commit_group_offset(&self, group: &str, at: &TopicPartition, offset: i64);
 
+    /// Marks a broker (4.3 and later) so that Kafka places no new replica on it, or takes the mark away. Returns when asked for.
+    async fn set_cordoned(&self, broker: BrokerId, cordoned: bool);
+
+    /// Begins to move a replica to another directory of its broker, slowly enough to be seen under way for seconds. `false`: this
+    /// bench cannot.
+    async fn move_between_log_dirs(&self, at: &TopicPartition, broker: BrokerId) -> bool;
+
     /// Stops a broker without warning (kill -9). Returns at once.
     async fn kill(&self, broker: BrokerId);
 
@@ -83,6 +90,7 @@ pub async fn run_matching(cluster: &dyn ClusterUnderTest, part: &str) {
         describing::the_quorum_has_a_leader_among_its_voters,
         describing::committed_group_offsets_are_listed,
         describing::log_dirs_show_sizes,
+        describing::a_replica_that_moves_between_directories_shows_as_future,
         describing::leaders_and_replicas_tell_their_end_offsets,
         describing::a_deleted_topic_vanishes_and_its_name_comes_back_with_another_id,
         reassigning::reassignment_moves_a_partition,
@@ -104,6 +112,7 @@ pub async fn run_matching(cluster: &dyn ClusterUnderTest, part: &str) {
         configuring::broker_rates_are_set_read_and_deleted,
         configuring::bad_rates_and_unknown_topics_are_refused,
         configuring::stock_configs_tell_their_source,
+        configuring::a_cordon_is_read_and_keeps_no_explicit_target_away,
         throttling::a_rate_without_list_slows_nothing,
         throttling::rate_with_list_slows_a_copy,
         throttling::replica_end_offset_shows_progress,

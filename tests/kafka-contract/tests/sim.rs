@@ -1,10 +1,11 @@
 //! The contract suite on the simulated cluster, in virtual time. Must not know how the simulation works inside.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballast_clock::Clock;
 use ballast_cluster::{BrokerId, Timestamp, TopicPartition};
-use ballast_kafka::KafkaAdmin;
+use ballast_kafka::{ConfigAlteration, ConfigOperation, ConfigResource, KafkaAdmin};
 use ballast_kafka_contract::{ClusterUnderTest, run_all};
 use ballast_sim_cluster::{KafkaVersion, SimCluster, SimOptions};
 
@@ -42,6 +43,17 @@ impl ClusterUnderTest for Simulated {
 
     async fn commit_group_offset(&self, group: &str, at: &TopicPartition, offset: i64) {
         self.cluster.commit_group_offset(group, at, offset);
+    }
+
+    async fn set_cordoned(&self, broker: BrokerId, cordoned: bool) {
+        let operation = if cordoned { ConfigOperation::Set("*".into()) } else { ConfigOperation::Delete };
+        let (resource, key) = (ConfigResource::Broker(broker), "cordoned.log.dirs".to_owned());
+        let asked = self.cluster.incremental_alter_configs(&[ConfigAlteration { resource, key, operation }]).await;
+        assert!(asked.expect("it answers").iter().all(|(_, result)| result.is_ok()));
+    }
+
+    async fn move_between_log_dirs(&self, at: &TopicPartition, broker: BrokerId) -> bool {
+        self.cluster.move_between_log_dirs(at, broker, Duration::from_secs(10))
     }
 
     async fn kill(&self, broker: BrokerId) {

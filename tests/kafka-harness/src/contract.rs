@@ -58,6 +58,14 @@ impl ClusterUnderTest for RealClusterUnderTest {
         self.cluster.commit_group_offset(group, at, offset).await;
     }
 
+    async fn set_cordoned(&self, broker: BrokerId, cordoned: bool) {
+        self.cluster.set_cordoned(broker, cordoned).await;
+    }
+
+    async fn move_between_log_dirs(&self, at: &TopicPartition, broker: BrokerId) -> bool {
+        self.cluster.move_between_log_dirs(at, broker).await
+    }
+
     async fn kill(&self, broker: BrokerId) {
         self.cluster.kill(broker).await;
     }

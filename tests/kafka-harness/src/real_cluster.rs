@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ballast_cluster::BrokerId;
+use ballast_cluster::{BrokerId, TopicPartition};
+use ballast_kafka::{ConfigAlteration, ConfigOperation, ConfigResource, KafkaAdmin as _};
 use ballast_kafka_client::{KafkaClient, KafkaClientConfig};
 use tempfile::TempDir;
 
@@ -132,6 +133,26 @@ impl RealCluster {
 
     pub async fn restart_controller(&self) {
         self.run(&["startnode", &CONTROLLER.to_string()]).await;
+    }
+
+    /// Cordons all directories of a broker, or none. Through the broker itself: controllers only let cordons be taken away.
+    pub async fn set_cordoned(&self, broker: BrokerId, cordoned: bool) {
+        let operation = if cordoned { ConfigOperation::Set("*".into()) } else { ConfigOperation::Delete };
+        let (resource, key) = (ConfigResource::Broker(broker), "cordoned.log.dirs".to_owned());
+        let plain = KafkaClient::connect(self.client_config()).await.expect("a started cluster answers");
+        let asked = plain.incremental_alter_configs(&[ConfigAlteration { resource, key, operation }]).await;
+        let results = asked.expect("the broker answers");
+        assert!(results.iter().all(|(_, result)| result.is_ok()), "{results:?}");
+    }
+
+    /// Begins to move the replica that `broker` has of a topic's only partition to the other of its two directories, at 1 MB/s.
+    /// `false`: this version's tools are not there.
+    pub async fn move_between_log_dirs(&self, at: &TopicPartition, broker: BrokerId) -> bool {
+        if !self.options.version.starts_with("4.4") {
+            self.run(&["movedir", &at.topic, &at.partition.to_string(), &broker.to_string(), "1000000"]).await;
+            return true;
+        }
+        false
     }
 
     /// Brokers say that they are started a moment before they take connections.

@@ -53,6 +53,7 @@ fn task_events() -> Vec<TaskEvent> {
         TaskEvent::ResumeRequested,
         TaskEvent::Revalidated,
         TaskEvent::RollbackPlanned { steps: body().steps },
+        TaskEvent::StepsAdded { steps: body().steps },
         TaskEvent::OperatorNeeded { step: Some(0), reason_code: "STALLED".into(), detail: "no byte for 300 s".into() },
         TaskEvent::OperatorNeeded { step: None, reason_code: "STALLED".into(), detail: String::new() },
         TaskEvent::OperatorNotNeeded,

@@ -5,7 +5,7 @@ use crate::GoalKind;
 use crate::model::{Loads, Model, NOBODY, Standing};
 use crate::placement::Placement;
 use crate::potential::Potential;
-use crate::rules::{Strictness, broken, in_rack, is_limited, rack_room};
+use crate::rules::{Strictness, broken, holds_share, in_rack, is_limited, rack_room};
 
 /// Which replicas must leave, and from which partitions.
 pub(crate) struct Needs {
@@ -48,19 +48,26 @@ pub(crate) fn must_leave(model: &Model<'_>, needs: &Needs, partition: usize, bro
     }
 }
 
+/// Whether nothing in scope is left to repair.
+pub(crate) fn is_repaired(model: &Model<'_>, placement: &Placement, needs: &Needs) -> bool {
+    scope(model, placement, needs).is_empty()
+}
+
+fn scope(model: &Model<'_>, placement: &Placement, needs: &Needs) -> Vec<usize> {
+    let is_in_scope = |&partition: &usize| {
+        !model.partitions[partition].is_fixed()
+            && needs.concerns(model, model.list(partition))
+            && is_broken(model, placement, needs, partition)
+    };
+    (0..model.partitions.len()).filter(is_in_scope).collect()
+}
+
 /// Repairs every partition in scope, the largest first, then evens out what was placed.
 pub(crate) fn repair(model: &Model<'_>, placement: &mut Placement, needs: &Needs) {
-    let mut scope: Vec<usize> = (0..model.partitions.len())
-        .filter(|&partition| {
-            let list = placement.list(model, partition);
-            !model.partitions[partition].is_fixed()
-                && needs.concerns(model, list)
-                && is_broken(model, placement, needs, partition)
-        })
-        .collect();
+    let mut scope = scope(model, placement, needs);
     scope.sort_by_key(|&partition| (std::cmp::Reverse(model.partitions[partition].bytes()), partition));
     let potential = Potential::new(model, placement);
-    let mender = Mender { model, potential: &potential, needs };
+    let mut mender = Mender { model, potential: &potential, needs, ranked: Ranked::default() };
     let before: Vec<u32> = scope.iter().map(|&partition| placement.leader[partition]).collect();
     for &partition in &scope {
         mender.mend(placement, partition);
@@ -119,15 +126,28 @@ fn hand_out(model: &Model<'_>, placement: &mut Placement, needs: impl Fn(&[u32],
     even_leaders(model, &potential, placement, &handed_out, strictness);
 }
 
+/// Brokers that a replica is weighed on, and after how many placements they are ranked anew: a part of all.
+const LOOKS_MAX: usize = 24;
+const RANKED_FOR_PART: usize = 8;
+
+/// Brokers of a group, those first that took load best when they were last ranked.
+#[derive(Default)]
+struct Ranked {
+    group: Option<u32>,
+    brokers: Vec<u32>,
+    fresh_for: usize,
+}
+
 struct Mender<'a> {
     model: &'a Model<'a>,
     potential: &'a Potential,
     needs: &'a Needs,
+    ranked: Ranked,
 }
 
 impl Mender<'_> {
     /// Repairs one partition as far as the rules allow; what stays broken is found again when the plan is reported.
-    fn mend(&self, placement: &mut Placement, partition: usize) {
+    fn mend(&mut self, placement: &mut Placement, partition: usize) {
         let mut best: Option<(usize, Vec<u32>, u32)> = None;
         for strictness in [Strictness::Full, strictest(self.needs)] {
             // The present list first: another that keeps as many violations would only go round in circles.
@@ -160,7 +180,7 @@ impl Mender<'_> {
         leaving + excess
     }
 
-    fn mended(&self, placement: &Placement, partition: usize, strictness: Strictness) -> Vec<u32> {
+    fn mended(&mut self, placement: &Placement, partition: usize, strictness: Strictness) -> Vec<u32> {
         let model = self.model;
         let mut list = placement.list(model, partition).to_vec();
         // Dead ones all or none: a target that copies must not keep one.
@@ -181,7 +201,7 @@ impl Mender<'_> {
     }
 
     /// Moves replicas out of racks that hold more than their room, followers first.
-    fn thin_racks(&self, placement: &Placement, partition: usize, list: &mut [u32], strictness: Strictness) {
+    fn thin_racks(&mut self, placement: &Placement, partition: usize, list: &mut [u32], strictness: Strictness) {
         let model = self.model;
         let room = rack_room(model, model.group_of(partition), list.len());
         let mut order: Vec<usize> = (0..list.len()).collect();
@@ -200,7 +220,7 @@ impl Mender<'_> {
     }
 
     /// Puts the broker on which it weighs least into `list[at]`.
-    fn fill(&self, placement: &Placement, partition: usize, list: &mut [u32], at: usize, strictness: Strictness) -> bool {
+    fn fill(&mut self, placement: &Placement, partition: usize, list: &mut [u32], at: usize, strictness: Strictness) -> bool {
         let load = self.model.partitions[partition].follows();
         match self.best_place(placement, partition, list, at, &load, strictness) {
             Some((_, broker)) => {
@@ -212,7 +232,7 @@ impl Mender<'_> {
     }
 
     fn best_place(
-        &self,
+        &mut self,
         placement: &Placement,
         partition: usize,
         list: &[u32],
@@ -224,15 +244,22 @@ impl Mender<'_> {
         let group = model.group_of(partition);
         let before = placement.list(model, partition);
         let room = rack_room(model, group, list.len());
+        let others_of =
+            |rack: u32| (0..list.len()).filter(|&other| other != at && model.broker(list[other]).rack == rack).count();
+        self.rank(placement, group, load);
         let mut best: Option<(f64, u32, u32)> = None;
-        for broker in model.open_brokers(group) {
+        let mut looked_at = 0;
+        for &broker in &self.ranked.brokers {
             let facts = model.broker(broker);
             let full = placement.count[broker as usize] >= model.places[broker as usize];
-            if facts.closed || full || list.contains(&broker) || (before.contains(&broker) && !list.contains(&broker)) {
+            if full || list.contains(&broker) || (before.contains(&broker) && !list.contains(&broker)) {
                 continue;
             }
-            let others = (0..list.len()).filter(|&other| other != at && model.broker(list[other]).rack == facts.rack).count();
-            if others + 1 > room.max(in_rack(model, before, facts.rack)) || !fits(model, placement, broker, load, strictness) {
+            let others = others_of(facts.rack);
+            if others >= room && others + 1 > room.max(in_rack(model, before, facts.rack)) {
+                continue;
+            }
+            if !fits(model, placement, broker, load, strictness) || holds_share(model, placement, partition, broker) {
                 continue;
             }
             let crowd = if others >= room { 1e12 } else { 0.0 };
@@ -240,8 +267,28 @@ impl Mender<'_> {
             if best.is_none_or(|(least, tie, _)| (rise, facts.tie) < (least, tie)) {
                 best = Some((rise, facts.tie, broker));
             }
+            // Those that come later took it worse when last ranked.
+            looked_at += 1;
+            if looked_at >= LOOKS_MAX && others < room {
+                break;
+            }
         }
         best.map(|(rise, _, broker)| (rise, broker))
+    }
+
+    /// Ranks the brokers of a group by how well they take such a load, anew after some placements.
+    fn rank(&mut self, placement: &Placement, group: u32, load: &Loads) {
+        if self.ranked.group == Some(group) && self.ranked.fresh_for > 0 {
+            self.ranked.fresh_for -= 1;
+            return;
+        }
+        let model = self.model;
+        let rise = |broker: u32| (self.potential.holding(placement, broker, load), model.broker(broker).tie, broker);
+        let mut ranked: Vec<(f64, u32, u32)> =
+            model.open_brokers(group).filter(|&broker| model.is_welcome(broker)).map(rise).collect();
+        ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let brokers: Vec<u32> = ranked.into_iter().map(|(_, _, broker)| broker).collect();
+        self.ranked = Ranked { group: Some(group), fresh_for: brokers.len() / RANKED_FOR_PART, brokers };
     }
 
     /// The present leader where it may stay or nobody welcome can follow it, else the best of the list.
@@ -256,7 +303,7 @@ impl Mender<'_> {
     }
 
     /// Looks again at each new replica, now that all are placed.
-    fn even_replicas(&self, placement: &mut Placement, scope: &[usize]) {
+    fn even_replicas(&mut self, placement: &mut Placement, scope: &[usize]) {
         let model = self.model;
         for partition in scope.iter().chain(scope).copied() {
             for at in 0..model.partitions[partition].len as usize {
@@ -301,6 +348,10 @@ fn best_leader(
     strictness: Strictness,
 ) -> Option<u32> {
     let mut able: Vec<u32> = list.iter().copied().filter(|&broker| model.can_lead(partition, broker)).collect();
+    // Excluded brokers lead only what they lead already.
+    let now = placement.leader[partition];
+    let gets_nothing = |broker: u32| model.broker(broker).closed || model.broker(broker).refuses;
+    able.retain(|&broker| !gets_nothing(broker) || now == broker);
     able.retain(|&broker| broken(model, placement, partition, list, broker, strictness).is_none());
     let weight = |broker: u32| potential.leading(model, placement, partition, broker);
     able.into_iter().min_by(|&a, &b| {

@@ -14,8 +14,7 @@ pub(crate) fn resolve(model: &Model<'_>) -> BTreeMap<usize, Vec<u32>> {
             model.topics[facts.topic as usize].name == at.topic && facts.index == at.partition
         };
         let Some(partition) = model.partitions.iter().position(same) else { continue };
-        let index = |id| model.brokers.binary_search_by_key(&id, |broker| broker.id).ok().map(|index| index as u32);
-        if let Some(list) = list.iter().map(|&id| index(id)).collect::<Option<Vec<u32>>>()
+        if let Some(list) = list.iter().map(|&id| model.index_of(id)).collect::<Option<Vec<u32>>>()
             && list.len() == model.list(partition).len()
         {
             asked.insert(partition, list);
@@ -31,6 +30,9 @@ pub(crate) fn refusal(model: &Model<'_>, placement: &Placement, partition: usize
     let copies = list.iter().any(|broker| !model.list(partition).contains(broker));
     if model.is_dead(leader) || (!copies && !model.can_lead(partition, leader)) {
         return Some(Rule::Liveness(leader));
+    }
+    if model.broker(leader).closed && leader != placement.leader[partition] {
+        return Some(Rule::Excluded(leader));
     }
     broken(model, placement, partition, list, leader, Strictness::Full)
 }

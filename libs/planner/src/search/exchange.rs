@@ -72,7 +72,7 @@ impl Descent<'_> {
 
     /// The best exchange with each of the likely others, the best first.
     fn exchanges(&self, broker: u32) -> Look<Exchange> {
-        if self.model.broker(broker).closed || self.penalty[broker as usize] <= 0.0 {
+        if !self.model.is_welcome(broker) || self.penalty[broker as usize] <= 0.0 {
             return Look::default();
         }
         let own = self.pieces(broker, OWN_MAX);
@@ -146,7 +146,7 @@ impl Descent<'_> {
         if gain <= GAIN_MIN { 0.0 } else { gain / price }
     }
 
-    fn may_exchange(&self, broker: u32, own: u32, other: u32, theirs: u32) -> bool {
+    pub(super) fn may_exchange(&self, broker: u32, own: u32, other: u32, theirs: u32) -> bool {
         let model = self.model;
         let (p, q) = (model.owner[own as usize] as usize, model.owner[theirs as usize] as usize);
         if p == q || (model.is_capped() && !self.affords(&[(own, other), (theirs, broker)])) {
@@ -156,7 +156,10 @@ impl Descent<'_> {
             let list = self.placement.list(model, partition);
             let (rack, left) = (model.broker(to).rack, model.broker(from).rack);
             let leads = self.placement.leader[partition] == from;
+            let topic = model.partitions[partition].topic;
             !list.contains(&to)
+                && model.is_welcome(to)
+                && self.topics.as_ref().is_none_or(|topics| topics.may_move(topic, from, to, leads))
                 && (rack == left || in_rack(model, list, rack) < rack_room(model, self.group, list.len()))
                 && (!leads || model.can_lead(partition, to))
         };

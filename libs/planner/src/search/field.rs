@@ -1,7 +1,8 @@
 //! Brokers as a search weighs them: load, band and scale side by side in floating point, and how far outside the band a load is.
 //! Must not know replicas or rules. Loads are whole numbers below 2^53 in any real cluster, so nothing here rounds.
 
-use crate::band::Edges;
+use super::scope::Scope;
+use crate::band::{Edges, failure_room};
 use crate::model::{Loads, Model};
 
 /// One number per resource.
@@ -72,15 +73,23 @@ impl Cell {
     }
 }
 
+/// Covers the rounding of an edge, and no whole unit of any load.
+const WHISKER: f64 = 1e-14;
+
 /// Distance counts once, its square this much on top.
 const SQUARE_WEIGHT: f64 = 0.5;
 
-pub(super) fn cells(model: &Model<'_>, edges: &Edges, load: &[Loads]) -> Vec<Cell> {
+pub(super) fn cells(model: &Model<'_>, edges: &Edges, load: &[Loads], scope: &Scope) -> Vec<Cell> {
+    let room = failure_room(model, scope.failure_room());
     let cell = |(at, load): (usize, &Loads)| {
-        let low = edges.low[at];
+        let (scale, width) = (edges.scale[at], f64::from(model.goal.band.parts_per_million) / 1e6 * scope.band_share());
+        // Not the rounded edges: units must not show. A whisker wider, so that what is inside exactly is inside here.
+        let edge = |r: usize, factor: f64, none: f64| if scale[r] > 0.0 { factor / scale[r] } else { none };
+        let low = [0, 1, 2, 3].map(|r| edge(r, (1.0 - width) * (1.0 - WHISKER), 0.0));
         // Where the capacity limit is nearer than the band it is the edge.
-        let high = [0, 1, 2, 3].map(|r| edges.high[at][r].min(model.brokers[at].limit[r].max(low[r])));
-        Cell { load: vector(load), low: vector(&low), high: vector(&high), scale: edges.scale[at] }
+        let limit = |r: usize| (room.as_ref().map_or(model.brokers[at].limit[r], |room| room[at][r]) as f64).max(low[r]);
+        let high = [0, 1, 2, 3].map(|r| edge(r, (1.0 + width) * (1.0 + WHISKER), f64::MAX).min(limit(r)));
+        Cell { load: vector(load), low, high, scale }
     };
     load.iter().enumerate().map(cell).collect()
 }

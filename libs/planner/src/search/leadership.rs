@@ -126,7 +126,10 @@ impl Descent<'_> {
     }
 
     pub(super) fn may_lead(&self, partition: usize, from: u32, to: u32) -> bool {
-        self.may_take_leadership(partition, from, to) && self.fits_leadership(partition, to)
+        let topic = self.model.partitions[partition].topic;
+        self.may_take_leadership(partition, from, to)
+            && self.topics.as_ref().is_none_or(|topics| topics.may_lead(topic, from, to))
+            && self.fits_leadership(partition, to)
     }
 }
 

@@ -186,7 +186,7 @@ impl Descent<'_> {
     /// Replicas of others that an empty broker may take.
     fn incoming(&self, broker: u32) -> Look<Move> {
         let cell = self.cells[broker as usize];
-        if self.model.broker(broker).closed || !(0..4).any(|r| cell.is_under(r)) {
+        if !self.model.is_welcome(broker) || !(0..4).any(|r| cell.is_under(r)) {
             return Look::default();
         }
         let missing = [0, 1, 2, 3].map(|r| if cell.is_under(r) { 1.0 } else { 0.1 });
@@ -239,6 +239,10 @@ impl Descent<'_> {
             }
         }
         let leads = self.placement.leader[partition] == from;
+        let topic = model.partitions[partition].topic;
+        if self.topics.as_ref().is_some_and(|topics| !topics.may_move(topic, from, to, leads)) {
+            return false;
+        }
         (!leads || model.can_lead(partition, to)) && self.fits(partition, to, leads) && self.is_affordable(slot, to)
     }
 }

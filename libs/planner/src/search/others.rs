@@ -72,7 +72,8 @@ impl Descent<'_> {
         let mut ranked: Vec<(f64, u32)> = Vec::with_capacity(candidates.len());
         for other in candidates {
             let (from, to) = if end == Side::Under { (broker, other) } else { (other, broker) };
-            if other == broker || self.model.broker(other).closed || !self.scope.may_take(from, to) {
+            let closed = self.model.broker(other).closed || !self.model.is_welcome(to);
+            if other == broker || closed || !self.scope.may_take(from, to) {
                 continue;
             }
             let cell = &self.cells[other as usize];

@@ -1,5 +1,6 @@
 //! What a search may change: which partitions, and between which brokers. Must not know what pays.
 
+use crate::FailureRoom;
 use crate::model::{Model, NOBODY};
 use crate::placement::Placement;
 
@@ -10,6 +11,9 @@ pub(crate) struct Scope {
     moves_replicas: bool,
     /// Expand: only these take, and only from the others.
     fills: Option<Fills>,
+    /// The band aimed at, as a share of the goal's.
+    band_share: f64,
+    failure_room: FailureRoom,
 }
 
 #[derive(Clone)]
@@ -23,15 +27,18 @@ impl Scope {
     pub fn rebalance(model: &Model<'_>, placement: &Placement) -> Scope {
         let partition = |partition: usize| {
             let led = !model.partitions[partition].is_fixed() && placement.leader[partition] != NOBODY;
-            [led && is_whole(model, placement, partition), led]
+            let moves = led && !model.partitions[partition].still;
+            [moves && is_whole(model, placement, partition), moves]
         };
-        Scope { partitions: (0..model.partitions.len()).map(partition).collect(), moves_replicas: true, fills: None }
+        Scope { partitions: (0..model.partitions.len()).map(partition).collect(), moves_replicas: true, ..Scope::plain(model) }
     }
 
     /// Leadership of the chosen partitions, nothing copied.
     pub fn leadership(model: &Model<'_>, chosen: impl Fn(usize) -> bool) -> Scope {
-        let partition = |partition: usize| [false, !model.partitions[partition].is_fixed() && chosen(partition)];
-        Scope { partitions: (0..model.partitions.len()).map(partition).collect(), moves_replicas: false, fills: None }
+        let partition = |partition: usize| {
+            [false, !model.partitions[partition].is_fixed() && !model.partitions[partition].still && chosen(partition)]
+        };
+        Scope { partitions: (0..model.partitions.len()).map(partition).collect(), moves_replicas: false, ..Scope::plain(model) }
     }
 
     pub fn expand(model: &Model<'_>, placement: &Placement) -> Scope {
@@ -39,6 +46,29 @@ impl Scope {
         let named = (0..model.brokers.len() as u32).filter(|&broker| is_named[broker as usize]).collect();
         let fills = Fills { named, is_named };
         Scope { fills: Some(fills), ..Scope::rebalance(model, placement) }
+    }
+
+    fn plain(model: &Model<'_>) -> Scope {
+        let failure_room = model.limits.failure_room;
+        Scope { partitions: Vec::new(), moves_replicas: false, fills: None, band_share: 1.0, failure_room }
+    }
+
+    /// The same, aiming at a narrower band.
+    pub fn tighter(&self) -> Scope {
+        Scope { band_share: 0.5, ..self.clone() }
+    }
+
+    /// The same, leaving room for a broker's failure.
+    pub fn with_failure_room(&self) -> Scope {
+        Scope { failure_room: self.failure_room.max(FailureRoom::Broker), ..self.clone() }
+    }
+
+    pub fn band_share(&self) -> f64 {
+        self.band_share
+    }
+
+    pub fn failure_room(&self) -> FailureRoom {
+        self.failure_room
     }
 
     pub fn moves_replicas(&self) -> bool {

@@ -121,7 +121,7 @@ fn obstacle(model: &Model<'_>, after: &Placement, partition: usize, leaving: u32
         let rest = in_rack(model, list, candidate.rack) - usize::from(candidate.rack == model.broker(leaving).rack);
         let disk = after.load[broker as usize][DISK].saturating_add(facts.bytes());
         let cause = match () {
-            () if candidate.closed => 0,
+            () if !model.is_welcome(broker) => 0,
             () if rest + 1 > room => 1,
             () if model.measured[DISK] && disk > candidate.limit[DISK] => 2,
             () => 3,
@@ -182,6 +182,9 @@ fn unreached(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
                     (UnmetGoal::ReplicaCap, Some(broker), None, "a broker would hold too many replicas")
                 }
                 Some(Rule::Excluded(broker)) => (UnmetGoal::Liveness, Some(broker), None, "a broker of the list is excluded"),
+                Some(Rule::Spread(broker)) => {
+                    (UnmetGoal::TopicSpread, Some(broker), None, "a broker has its share of the topic already")
+                }
                 Some(Rule::Cap) => (UnmetGoal::Capacity, None, None, "a cap of this plan is reached"),
                 Some(Rule::Duplicate) | None => (UnmetGoal::Liveness, None, None, "the list cannot be had"),
             }

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::{entry, on};
-use crate::band::{Edges, group_sums};
-use crate::model::{Model, Standing};
+use crate::band::{Edges, failure_room, group_sums};
+use crate::model::{Model, NOBODY, Standing};
 use crate::placement::Placement;
 use crate::{Resource, Unmet, UnmetGoal};
 
@@ -14,6 +14,7 @@ pub(super) fn unmet(model: &Model<'_>, after: &Placement) -> Vec<Unmet> {
     outside_band(model, after, &edges, &mut found);
     uneven_counts(model, after, &mut found);
     crowded_topics(model, after, &mut found);
+    too_few_leaders(model, after, &mut found);
     no_failure_room(model, after, &mut found);
     for resource in Resource::ALL {
         let r = resource as usize;
@@ -83,7 +84,7 @@ fn crowded_topics(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) 
         let mut holders: Vec<u32> = (start..end).flat_map(|partition| after.list(model, partition)).copied().collect();
         holders.retain(|&broker| model.broker(broker).standing == Standing::Open);
         let brokers = sizes.get(model.topics[topic as usize].group as usize).copied().unwrap_or(0).max(1);
-        let share = holders.len().div_ceil(brokers) + 1;
+        let share = holders.len().div_ceil(brokers) + usize::from(!model.limits.spread_topics);
         holders.iter().for_each(|&broker| counts[broker as usize] += 1);
         let beyond = holders.iter().map(|&broker| (counts[broker as usize].saturating_sub(share), Reverse(broker))).max();
         if let Some((beyond, Reverse(broker))) = beyond.filter(|&(beyond, _)| beyond > 0) {
@@ -103,9 +104,43 @@ fn crowded_topics(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) 
     }
 }
 
+/// The first broker that leads less of a topic than it must, per topic.
+fn too_few_leaders(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
+    for (name, least) in &model.limits.leaders_min {
+        let Some(topic) = model.topics.iter().position(|topic| topic.name == name) else { continue };
+        let mut leaders = vec![0u32; model.brokers.len()];
+        for (partition, facts) in model.partitions.iter().enumerate().filter(|(_, facts)| facts.topic as usize == topic) {
+            let leader = after.leader[partition];
+            if leader != NOBODY && facts.len > 0 {
+                leaders[leader as usize] += 1;
+            }
+        }
+        let lacking: Vec<u32> =
+            model.open_brokers(model.topics[topic].group).filter(|&broker| leaders[broker as usize] < *least).collect();
+        if let Some(&first) = lacking.first() {
+            let (id, count, has) = (model.broker(first).id, lacking.len(), leaders[first as usize]);
+            let reason = format!("{count} brokers lead fewer than {least} partitions of {name}: broker {id} leads {has}.");
+            let unmet = entry(model, UnmetGoal::TopicSpread, Some(first), None, reason);
+            found.push(Unmet { topic: Some(name.clone()), ..unmet });
+        }
+    }
+}
+
 /// Whether a group could carry its load within the limits without its largest broker.
 fn no_failure_room(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
     let sums = group_sums(model, &after.load);
+    if let Some(room) = failure_room(model, model.limits.failure_room) {
+        for (broker, facts) in model.brokers.iter().enumerate().filter(|(_, facts)| facts.standing == Standing::Open) {
+            for resource in Resource::ALL.into_iter().filter(|&r| model.measured[r as usize] && facts.capacity[r as usize] > 0) {
+                let (load, most) = (after.load[broker][resource as usize], room[broker][resource as usize]);
+                if load > most {
+                    let (id, name) = (facts.id, resource.as_str());
+                    let reason = format!("Broker {id} carries {load} of {name}, {most} would leave room for a failure.");
+                    found.push(on(resource, entry(model, UnmetGoal::FailureRoom, Some(broker as u32), None, reason)));
+                }
+            }
+        }
+    }
     for group in 0..model.group_names.len() as u32 {
         for resource in Resource::ALL {
             let r = resource as usize;

@@ -65,6 +65,7 @@ fn task_events() -> Vec<(String, TaskEvent)> {
         TaskEvent::ResumeRequested,
         TaskEvent::Revalidated,
         TaskEvent::RollbackPlanned { steps: Vec::new() },
+        TaskEvent::StepsAdded { steps: Vec::new() },
         TaskEvent::OperatorNeeded { step: Some(0), reason_code: "R".into(), detail: String::new() },
         TaskEvent::OperatorNotNeeded,
         TaskEvent::Decided { step: 0, decision: Decision::Retry },
@@ -147,6 +148,9 @@ turning       ended:CANCELLED       CANCELLED
 turning       ended:PARTIALLY_APPLIED PARTIALLY_APPLIED
 turning       ended:ROLLED_BACK     ROLLED_BACK
 turning       ended:FAILED          FAILED
+rolling-back  pause-requested       pausing
+rolling-back  cancel:finish-step    finishing
+rolling-back  cancel:stop-now       stopping
 rolling-back  operator-needed       needs/rolling-back
 rolling-back  ended:ROLLED_BACK     ROLLED_BACK
 rolling-back  ended:PARTIALLY_APPLIED PARTIALLY_APPLIED
@@ -155,10 +159,12 @@ verifying     cancel:finish-step    finishing
 verifying     cancel:stop-now       stopping
 verifying     cancel:roll-back      turning
 verifying     operator-needed       needs/verifying
+verifying     steps-added           running
 verifying     ended:SUCCEEDED       SUCCEEDED
 verifying     ended:PARTIALLY_APPLIED PARTIALLY_APPLIED
 verifying     ended:FAILED          FAILED
 needs/running pause-requested       pausing
+needs/rolling-back pause-requested  pausing
 ";
 
 /// What every task that needs an operator may do beside: go on as it was, or be cancelled as the activity allows.
@@ -186,8 +192,27 @@ fn a_task_changes_exactly_as_its_table_says() {
             legal_pairs += usize::from(reached.is_some());
         }
     }
-    // 16 decisions and ends of need, 15 cancellations while an operator is needed.
-    assert_eq!(legal_pairs, TASK_TABLE.lines().filter(|line| !line.is_empty()).count() + 16 + 15);
+    // 16 decisions and ends of need, 17 cancellations while an operator is needed.
+    assert_eq!(legal_pairs, TASK_TABLE.lines().filter(|line| !line.is_empty()).count() + 16 + 17);
+}
+
+#[test]
+fn what_has_turned_back_goes_on_turning_back_and_never_turns_again() {
+    let check = |phase: Phase, event: TaskEvent, wanted: Option<Phase>| {
+        let mut task = task_in(phase);
+        let undo = StepPlan { index: 1, is_undo: true, ..task.steps[0].plan.clone() };
+        task.steps.push(Step::new(undo, Timestamp::default()));
+        let text = format!("{:?} {event:?}", task.phase);
+        assert_eq!(apply(Some(task), &Event::Task(event), Timestamp::default()).ok().map(|task| task.phase), wanted, "{text}");
+    };
+    check(Phase::Active(Activity::Revalidating), TaskEvent::Revalidated, Some(Phase::Active(Activity::RollingBack)));
+    let mode = CancelMode::StopNow;
+    check(Phase::Paused, TaskEvent::CancelRequested { mode }, Some(Phase::Active(Activity::Cancelling(mode))));
+    let mode = CancelMode::RollBack;
+    let stopping = Phase::Active(Activity::Cancelling(CancelMode::StopNow));
+    for phase in [Phase::Paused, Phase::Active(Activity::Pausing), Phase::Active(Activity::RollingBack), stopping] {
+        check(phase, TaskEvent::CancelRequested { mode }, None);
+    }
 }
 
 fn states() -> Vec<(&'static str, StepState)> {

@@ -1,10 +1,12 @@
 //! Where a task as a whole goes on once its steps have nothing to do: verified, paused, turned back, ended, or to an operator.
 //! Must not know single steps beyond their state.
 
+use ballast_cluster::{BrokerId, Partition};
+
 use super::Round;
 use crate::task::{Activity, Phase, Step, StepState};
 use crate::undo::{kept, undo_steps};
-use crate::{CancelMode, RecordedPartition, TaskEvent, TaskState, reason};
+use crate::{CancelMode, RecordedPartition, StepKind, StepPlan, TaskEvent, TaskState, reason};
 
 impl Round<'_> {
     pub(super) fn close(&mut self) {
@@ -95,16 +97,39 @@ impl Round<'_> {
             return self.unverified(step, detail.into(), is_over);
         }
         let steps = task.by_partition();
+        let mut elections = Vec::new();
         for recorded in &task.body.partitions {
             let at = &recorded.at;
             let steps = steps.get(at).map(Vec::as_slice).unwrap_or_default();
             if !steps.iter().all(|step| step.succeeded() && !step.vouched) {
                 continue;
             }
-            let Some(mismatch) = self.mismatch(recorded) else { continue };
+            let Some(mismatch) = self.mismatch(recorded, steps) else { continue };
             let last = steps.last().map_or(0, |step| step.plan.index);
-            self.unverified(last, format!("{at}: {mismatch}"), is_over);
+            if !is_over && let Some(leader) = self.leader_to_elect_again(recorded, steps) {
+                let index = u32::try_from(task.steps.len() + elections.len()).unwrap_or(u32::MAX);
+                let (at, topic_id) = (at.clone(), recorded.topic_id.clone());
+                let kind = StepKind::Elect { leader };
+                elections.push(StepPlan { index, at, topic_id, kind, bytes: 0, is_undo: false });
+            } else {
+                self.unverified(last, format!("{at}: {mismatch}"), is_over);
+            }
         }
+        if !elections.is_empty() {
+            self.record_task(TaskEvent::StepsAdded { steps: elections });
+        }
+    }
+
+    /// The leader that was lost, once it can lead again; tried once, then it is an operator's.
+    fn leader_to_elect_again(&self, recorded: &RecordedPartition, steps: &[&Step]) -> Option<BrokerId> {
+        let partition = self.sight.cluster.partition(&recorded.at)?;
+        let wanted = self.lost_leader(recorded, steps, partition)?;
+        let was_tried = steps.last().is_some_and(|step| step.plan.index as usize >= self.task.body.steps.len());
+        let can_lead = !partition.is_reassigning()
+            && partition.replicas == recorded.target
+            && partition.replicas.first() == Some(&wanted)
+            && partition.in_sync.contains(&wanted);
+        (can_lead && !was_tried && self.is_settled(self.task.since)).then_some(wanted)
     }
 
     fn unverified(&mut self, step: u32, detail: String, is_over: bool) {
@@ -116,7 +141,7 @@ impl Round<'_> {
     }
 
     /// What of a partition is not as the task should have left it.
-    fn mismatch(&self, recorded: &RecordedPartition) -> Option<String> {
+    fn mismatch(&self, recorded: &RecordedPartition, steps: &[&Step]) -> Option<String> {
         let seen = self.sight.cluster;
         let topic = seen.topic(&recorded.at.topic)?;
         if topic.id.is_some() && recorded.topic_id.is_some() && topic.id != recorded.topic_id {
@@ -134,10 +159,30 @@ impl Round<'_> {
         if let Some(broker) = behind {
             return Some(format!("broker {broker} is not in sync"));
         }
+        if let Some(mismatch) = self.leader_mismatch(recorded, steps, partition) {
+            return Some(mismatch);
+        }
         let copies = self.sight.copies?;
         let has_copy = |broker| copies.contains(&(recorded.at.clone(), broker));
         let old = recorded.replicas.iter().copied().find(|broker| !recorded.target.contains(broker) && has_copy(*broker));
         old.map(|broker| format!("broker {broker} still has the old copy"))
+    }
+
+    fn leader_mismatch(&self, recorded: &RecordedPartition, steps: &[&Step], partition: &Partition) -> Option<String> {
+        let Some(leader) = partition.leader else { return Some("it has no leader".into()) };
+        let wanted = self.lost_leader(recorded, steps, partition)?;
+        Some(format!("broker {leader} leads it, not {wanted}"))
+    }
+
+    /// Who is to lead and does not: a leader may be lost after the last step, or where no step elected one. A dead one is not waited
+    /// for.
+    fn lost_leader(&self, recorded: &RecordedPartition, steps: &[&Step], partition: &Partition) -> Option<BrokerId> {
+        let elected = steps.iter().rev().find_map(|step| match &step.plan.kind {
+            StepKind::Elect { leader } => Some(*leader),
+            StepKind::Move { .. } => None,
+        });
+        // Without an election whoever led before was to go on.
+        elected.or(recorded.leader).filter(|wanted| partition.leader != Some(*wanted) && self.sight.cluster.is_alive(*wanted))
     }
 
     fn end_verified(&mut self) {

@@ -60,7 +60,7 @@ impl Round<'_> {
 
     /// It asks for its admission and starts when that stands; a gate that closed meanwhile sends it back.
     fn start_ready(&mut self, step: &Step) {
-        match gate(self.task, step, self.sight.cluster, |_| None) {
+        match gate(self.task, step, self.sight, |_| None) {
             Verdict::Go => match self.admission.grant(&self.task.key(step), self.now).filter(|_| !self.admission.frozen) {
                 Some(grant) => self.intend(step, grant.epoch),
                 None => self.end_wait(step),
@@ -78,7 +78,7 @@ impl Round<'_> {
     fn gate(&self, step: &Step) -> Verdict {
         let incoming = |broker: BrokerId| self.slots.incoming_bytes.get(&broker).copied().unwrap_or(0);
         let free = |broker| Some(self.sight.free_bytes.get(&broker)?.saturating_sub(incoming(broker)));
-        gate(self.task, step, self.sight.cluster, free)
+        gate(self.task, step, self.sight, free)
     }
 
     fn ready(&self, step: &Step) -> StepOutcome {
@@ -135,7 +135,8 @@ impl Round<'_> {
         let task = self.task;
         // Of each partition the first step that is not done; one that was given up expects nothing any more.
         let mut seen: BTreeSet<&TopicPartition> = BTreeSet::new();
-        for step in task.steps.iter().filter(|step| !step.succeeded()) {
+        let undoing = task.has_turned_back();
+        for step in task.steps.iter().filter(|step| step.plan.is_undo == undoing && !step.succeeded()) {
             if !seen.insert(&step.plan.at) || step.state.is_over() {
                 continue;
             }

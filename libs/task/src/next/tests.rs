@@ -1,5 +1,7 @@
 //! Whole lives of tasks: each test sets a cluster up, lets something happen, and states how the task and the cluster end.
 
+mod stopping;
+
 use ballast_cluster::{BrokerState, Timestamp, TopicPartition};
 
 use crate::test_world::{World, ids};
@@ -50,99 +52,6 @@ fn an_evacuation_replaces_the_dead_together_even_under_min_insync() {
     let mut world = World::on(seen, "evacuate", &[(&[1, 2, 3], &[4, 5, 3])]);
     assert_eq!(world.run(), TaskState::Succeeded);
     assert_eq!(world.asked, ["t:0=[4, 5, 3]", "elect t:0"]);
-}
-
-/// Two partitions leave broker 1, the first is done and the second in flight when the task is cancelled.
-#[track_caller]
-fn check_cancel(mode: CancelMode, state: TaskState, lists: &str) {
-    let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 2, 3]), (&[3, 1, 2], &[3, 5, 2]), (&[1, 2, 3], &[1, 2, 6])]);
-    world.limits.moves_per_cluster_max = 1;
-    while world.asked.len() < 2 {
-        world.holds = world.asked.len() == 1;
-        world.round();
-        if !world.holds {
-            world.finish_moves();
-        }
-    }
-    assert_eq!(world.lists(), "4,2,3@4 3,5,2@3 1,2,3@1");
-    world.command(Command::Cancel(mode));
-    world.round();
-    world.holds = false;
-    assert_eq!(world.run(), state, "{}", world.trace());
-    assert_eq!(world.lists(), lists, "{}", world.trace());
-}
-
-#[test]
-fn cancel_with_finish_step_lets_moves_in_flight_finish() {
-    check_cancel(CancelMode::FinishStep, TaskState::PartiallyApplied, "4,2,3@4 3,5,2@3 1,2,3@1");
-}
-
-#[test]
-fn cancel_with_stop_now_puts_moves_in_flight_back_in_order() {
-    check_cancel(CancelMode::StopNow, TaskState::PartiallyApplied, "4,2,3@4 3,1,2@3 1,2,3@1");
-}
-
-#[test]
-fn cancel_with_roll_back_restores_lists_order_and_leaders() {
-    check_cancel(CancelMode::RollBack, TaskState::RolledBack, "1,2,3@1 3,1,2@3 1,2,3@1");
-}
-
-#[test]
-fn a_cancellation_before_anything_started_ends_cancelled() {
-    for mode in [CancelMode::FinishStep, CancelMode::StopNow, CancelMode::RollBack] {
-        let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 2, 3])]);
-        world.admits = false;
-        world.round();
-        world.round();
-        world.command(Command::Cancel(mode));
-        assert_eq!(world.run(), TaskState::Cancelled);
-        assert_eq!(world.trace(), "accepted started 0:ready cancel-requested 0:skipped ended");
-    }
-}
-
-#[test]
-fn a_rollback_keeps_what_would_return_to_a_dead_broker() {
-    let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 2, 3]), (&[3, 2, 5], &[3, 6, 5])]);
-    world.admits = true;
-    while !world.task.steps.iter().all(|step| step.state.is_over()) {
-        world.round();
-        world.finish_moves();
-    }
-    world.set_state(1, BrokerState::Dead);
-    world.command(Command::Cancel(CancelMode::RollBack));
-    assert_eq!(world.run(), TaskState::PartiallyApplied);
-    assert_eq!(world.end_reason(), reason::ROLLBACK_TARGET_DEAD);
-    assert_eq!(world.lists(), "4,2,3@4 3,2,5@3");
-}
-
-#[test]
-fn pause_lets_moves_finish_and_resume_goes_on() {
-    let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 5, 3])]);
-    world.run_until_pending();
-    world.command(Command::Pause);
-    world.run_for(30);
-    assert_eq!(world.task.state(), TaskState::Pausing);
-    world.holds = false;
-    world.run_for(30);
-    assert_eq!(world.task.state(), TaskState::Paused);
-    assert_eq!(world.asked.len(), 1);
-    world.command(Command::Resume);
-    assert_eq!(world.run(), TaskState::Succeeded);
-    assert_eq!(world.lists(), "4,5,3@4");
-}
-
-#[test]
-fn resume_finds_a_list_that_somebody_changed() {
-    let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 2, 3])]);
-    world.command(Command::Pause);
-    world.run_for(30);
-    world.partition(&partition(0)).replicas = ids(&[2, 1, 3]);
-    world.command(Command::Resume);
-    assert_eq!(world.run(), TaskState::NeedsOperator);
-    assert_eq!(world.end_reason(), reason::LIST_CHANGED);
-    world.decide(0, Decision::Skip);
-    assert_eq!(world.run(), TaskState::Failed, "{}", world.trace());
-    assert_eq!(world.lists(), "2,1,3@1");
 }
 
 #[test]
@@ -294,6 +203,38 @@ fn gates_keep_unsafe_moves_back() {
         world.holds = true;
         world.partition(&first).in_sync = ids(&[1]);
     });
+    check(reason::TARGET_CORDONED, &|world| {
+        world.cordoned.insert(ballast_cluster::BrokerId(4));
+    });
+    check(reason::LOG_DIR_MOVE, &|world| {
+        world.moving_on_disk.insert((first.clone(), ballast_cluster::BrokerId(2)));
+    });
+}
+
+#[test]
+fn a_move_between_directories_ends_by_itself_and_never_keeps_a_partition_from_being_healed() {
+    let moving = (partition(0), ballast_cluster::BrokerId(2));
+    let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 2, 3])]);
+    world.limits.stall_seconds = 5;
+    world.moving_on_disk.insert(moving.clone());
+    assert_eq!(world.run(), TaskState::Running, "{}", world.trace());
+    world.moving_on_disk.clear();
+    assert_eq!(world.run(), TaskState::Succeeded);
+    let mut world = World::new("evacuate", &[(&[1, 2, 3], &[1, 2, 6])]);
+    world.set_state(3, BrokerState::Dead);
+    world.moving_on_disk.insert(moving);
+    assert_eq!(world.run(), TaskState::Succeeded);
+}
+
+#[test]
+fn a_cordoned_target_needs_an_operator_until_it_is_open_again() {
+    let mut world = World::new("drain", &[(&[1, 2, 3], &[4, 2, 3])]);
+    world.limits.stall_seconds = 5;
+    world.cordoned.insert(ballast_cluster::BrokerId(4));
+    assert_eq!(world.run(), TaskState::NeedsOperator, "{}", world.trace());
+    assert_eq!(world.end_reason(), reason::TARGET_CORDONED);
+    world.cordoned.clear();
+    assert_eq!(world.run(), TaskState::Succeeded, "{}", world.trace());
 }
 
 #[test]
@@ -362,6 +303,43 @@ fn a_result_that_does_not_fit_needs_an_operator_until_it_fits() {
     assert_eq!(world.trace().matches("operator-needed").count(), 1, "{}", world.trace());
     world.holds = false;
     assert_eq!(world.run(), TaskState::Succeeded);
+}
+
+/// A move that needs no election, done; then `broker` leads.
+fn verifying_with_leader(broker: Option<i32>) -> World {
+    let mut world = World::new("drain", &[(&[1, 2, 3], &[1, 2, 6])]);
+    world.limits.stall_seconds = 5;
+    while world.task.state() != TaskState::Verifying {
+        world.round();
+        world.finish_moves();
+    }
+    world.partition(&partition(0)).leader = broker.map(ballast_cluster::BrokerId);
+    world.holds = true;
+    world
+}
+
+#[test]
+fn a_leader_that_is_lost_after_a_move_without_an_election_is_elected_again() {
+    let mut world = verifying_with_leader(Some(2));
+    assert_eq!(world.run(), TaskState::Succeeded, "{}", world.trace());
+    assert_eq!((world.lists().as_str(), world.asked.join(" ").as_str()), ("1,2,6@1", "t:0=[1, 2, 6] elect t:0"));
+    assert!(world.trace().contains("verification-started steps-added 1:ready"), "{}", world.trace());
+}
+
+#[test]
+fn a_leader_that_cannot_lead_again_needs_an_operator_until_it_does() {
+    for (leader, in_sync) in [(None, [1, 2, 6]), (Some(2), [2, 6, 6])] {
+        let mut world = verifying_with_leader(leader);
+        world.partition(&partition(0)).in_sync = ids(&in_sync);
+        if leader.is_none() {
+            world.partition(&partition(0)).in_sync.clear();
+        }
+        assert_eq!(world.run(), TaskState::NeedsOperator, "{}", world.trace());
+        assert_eq!(world.end_reason(), reason::VERIFICATION_FAILED);
+        let found = world.partition(&partition(0));
+        (found.leader, found.in_sync) = (Some(ballast_cluster::BrokerId(1)), ids(&[1, 2, 6]));
+        assert_eq!(world.run(), TaskState::Succeeded, "{}", world.trace());
+    }
 }
 
 #[test]

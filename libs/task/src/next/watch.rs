@@ -49,16 +49,14 @@ impl Round<'_> {
             Place::Before if matches!(self.activity, Activity::Cancelling(_)) => {
                 self.skip(step, reason::TASK_CANCELLED, "cancelled before Kafka took it");
             }
-            Place::Before => {
-                match gate(self.task, step, self.sight.cluster, |broker| self.sight.free_bytes.get(&broker).copied()) {
-                    Verdict::Go => self.ask(step),
-                    Verdict::Wait { .. } if !is_lost => self.goes_on = true,
-                    Verdict::Wait { reason_code, detail, .. } => {
-                        self.record(step, StepOutcome::AttemptFailed { reason_code: reason_code.into(), detail });
-                    }
-                    Verdict::Done | Verdict::Void { .. } => self.goes_on = true,
+            Place::Before => match gate(self.task, step, self.sight, |broker| self.sight.free_bytes.get(&broker).copied()) {
+                Verdict::Go => self.ask(step),
+                Verdict::Wait { .. } if !is_lost => self.goes_on = true,
+                Verdict::Wait { reason_code, detail, .. } => {
+                    self.record(step, StepOutcome::AttemptFailed { reason_code: reason_code.into(), detail });
                 }
-            }
+                Verdict::Done | Verdict::Void { .. } => self.goes_on = true,
+            },
         }
     }
 

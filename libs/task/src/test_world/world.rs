@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub asked: Vec<String>,
     pub progressed_at: BTreeMap<u32, Timestamp>,
     pub free_bytes: BTreeMap<BrokerId, u64>,
+    pub cordoned: BTreeSet<BrokerId>,
+    pub moving_on_disk: BTreeSet<(TopicPartition, BrokerId)>,
     pub since: Timestamp,
 }
 
@@ -71,6 +73,8 @@ impl World {
             asked: Vec::new(),
             progressed_at: BTreeMap::new(),
             free_bytes: BTreeMap::new(),
+            cordoned: BTreeSet::new(),
+            moving_on_disk: BTreeSet::new(),
             since: now,
         }
     }
@@ -108,6 +112,8 @@ impl World {
             since: self.since,
             progressed_at: &self.progressed_at,
             free_bytes: &self.free_bytes,
+            cordoned: &self.cordoned,
+            moving_on_disk: &self.moving_on_disk,
             copies: Some(&copies),
         };
         let slots = Slots::of(std::iter::once(&self.task), &self.seen);

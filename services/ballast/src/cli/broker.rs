@@ -68,10 +68,11 @@ async fn list(options: &ClientOptions) -> Result<Vec<Broker>, CliError> {
     }
 }
 
-/// As JSON prints it.
+/// For people: what JSON tells beside the state is folded into it.
 fn state(broker: &Broker) -> &'static str {
     match broker.state() {
         BrokerState::Alive if broker.suspected_since.is_some() => "suspected",
+        BrokerState::Alive if broker.cordoned => "cordoned",
         BrokerState::Alive => "alive",
         BrokerState::New => "new",
         BrokerState::Draining => "draining",

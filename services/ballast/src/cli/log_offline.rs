@@ -68,7 +68,9 @@ pub async fn run(options: &ClientOptions, command: LogCommand) -> Result<(), Cli
                 problem: info.report.as_ref().err().map(ToString::to_string),
                 reason: info.report.as_ref().err().map(|error| error.reason_code().to_owned()),
             };
-            options.output().one(&described, &described.directory, |_| described.view())
+            options.output().one(&described, &described.directory, |_| described.view())?;
+            // What can be told of a damaged log was told; that it is damaged is what the command ends with.
+            info.report.map(drop).map_err(refused)
         }
     }
 }
@@ -126,9 +128,6 @@ impl Described {
         ]);
         if let Some(log) = &self.log {
             text.push_str(&format!("\n{}", log.view()));
-        }
-        if let (Some(problem), Some(reason)) = (&self.problem, &self.reason) {
-            text.push_str(&format!("\nproblem    {problem} ({reason})"));
         }
         text
     }

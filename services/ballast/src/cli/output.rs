@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 
 use ballast_rpc::Reason;
 use clap::ValueEnum;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use super::exit::{CliError, Exit};
@@ -33,12 +33,14 @@ const STREAM_BUFFER_BYTES: usize = 1 << 16;
 pub struct Output {
     pub format: Format,
     pub color: bool,
+    /// Columns that whoever prints puts before every line.
+    pub indent: u16,
 }
 
 impl Output {
     /// Colours only on a terminal, and never against the user's wish.
     pub fn new(format: Format, no_color: bool) -> Self {
-        Self { format, color: !no_color && std::io::stdout().is_terminal() }
+        Self { format, color: !no_color && std::io::stdout().is_terminal(), indent: 0 }
     }
 
     /// One thing: `view` draws it for people.
@@ -79,7 +81,7 @@ impl Output {
         self.format == Format::Table
     }
 
-    /// A table with this head, drawn to fit the terminal.
+    /// A table with this head. Only its last column is made to fit the terminal: an id or a number cut in two is of no use.
     pub fn table<const N: usize>(&self, head: [&str; N]) -> Table {
         let mut table = Table::new();
         table.load_style(STYLE);
@@ -87,7 +89,13 @@ impl Output {
         if !self.color {
             table.force_no_tty();
         }
+        if let Some(width) = table.width() {
+            table.set_width(width.saturating_sub(self.indent));
+        }
         table.set_header(head.map(|title| self.bold(title)));
+        for column in table.column_iter_mut().take(N.saturating_sub(1)) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
         table
     }
 
@@ -190,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_table_without_a_terminal_has_no_escape_codes() {
-        let output = Output { format: Format::Table, color: false };
+        let output = Output { format: Format::Table, color: false, indent: 0 };
         let mut table = output.table(["broker", "state"]);
         table.add_row([output.number(1), output.state("dead")]);
         let text = table.to_string();

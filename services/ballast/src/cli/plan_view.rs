@@ -322,8 +322,6 @@ mod tests {
     use super::*;
     use crate::cli::output::Format;
 
-    const OUTPUT: Output = Output { format: Format::Table, color: false };
-
     #[test]
     fn what_is_copied_is_measured_by_the_bound_unless_that_is_next_to_nothing() {
         let check = |bound, data_bytes, copied, wanted: &str| {
@@ -350,7 +348,7 @@ mod tests {
             ..UnmetGoal::default()
         };
         let rack = UnmetGoal { goal: "rack".into(), hard: true, reason: "Two in rack a.".into(), ..UnmetGoal::default() };
-        let text = unmet_table(&OUTPUT, &[band(1, "0.880"), band(2, "1.300"), band(3, "0.750"), rack]);
+        let text = unmet_table(&Output::new(Format::Table, true), &[band(1, "0.880"), band(2, "1.300"), band(3, "0.750"), rack]);
         let lines: Vec<&str> = text.lines().map(str::trim).skip(2).collect();
         assert_eq!(lines.len(), 2, "{text}");
         assert!(lines[0].starts_with("rack") && lines[0].contains("Two in rack a."), "{text}");

@@ -20,8 +20,10 @@ use crate::quantity::Span;
 pub enum TaskCommand {
     /// Carry out one alternative of a plan.
     Create {
+        /// The plan, as `plan create` named it.
         #[arg(long, value_name = "ID")]
         plan: String,
+        /// Rank of the alternative.
         #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         alternative: u32,
     },
@@ -29,53 +31,72 @@ pub enum TaskCommand {
     List,
     /// One task in full.
     Get {
+        /// The task.
         id: String,
     },
     /// Its steps: what was asked of Kafka, and how it went.
     Steps {
+        /// The task.
         id: String,
     },
     /// Wait until it is in a state.
     Wait {
+        /// The task.
         id: String,
+        /// State to wait for, e.g. PAUSED.
         #[arg(long = "for", value_name = "STATE", default_value = "SUCCEEDED", value_parser = parse_state)]
         wanted: TaskState,
-        #[arg(long, value_name = "10m")]
+        /// How long to wait, e.g. 10m; for ever unless given.
+        #[arg(long, value_name = "SPAN")]
         timeout: Option<Span>,
     },
+    /// Let a proposed task start.
     Approve {
+        /// The task.
         id: String,
     },
+    /// End a proposed task before it starts.
     Reject {
+        /// The task.
         id: String,
     },
     /// Start nothing new; moves in flight finish.
     Pause {
+        /// The task.
         id: String,
     },
     /// Look whether the plan still fits, and go on.
     Resume {
+        /// The task.
         id: String,
     },
+    /// Stop it for good; the mode says what becomes of what was moved.
     Cancel {
+        /// The task.
         id: String,
+        /// What becomes of moves in flight and of finished ones.
         #[arg(long, value_enum, default_value_t = Mode::FinishStep)]
         mode: Mode,
     },
     /// Undo a finished task by a new one.
     Rollback {
+        /// The task.
         id: String,
     },
     /// Decide on a step of a task that needs an operator.
     Decide {
+        /// The task.
         id: String,
+        /// Number of the step, as `task steps` shows it.
         #[arg(long, value_name = "N")]
         step: u32,
+        /// What to do about it.
         #[arg(value_enum)]
         decision: Decision,
     },
     /// Print its events as they come, until it ends.
     Watch {
+        /// The task.
         id: String,
         /// From this sequence on.
         #[arg(long, value_name = "SEQUENCE")]
@@ -95,10 +116,15 @@ pub enum Mode {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Decision {
+    /// Another attempt.
     Retry,
+    /// Leave this step and the later ones of its partition undone.
     Skip,
+    /// It is done, whatever was observed.
     MarkDone,
+    /// Take the whole task back.
     RollBack,
+    /// Leave everything as it stands and end the task.
     Abandon,
 }
 

@@ -49,7 +49,7 @@ pub fn list(output: &Output, tasks: &[Task]) -> String {
             output.number(format!("{}/{}", bytes(task.bytes_done), bytes(task.bytes_total))),
             output.number(if is_end(task.state()) { String::new() } else { rate(task.bytes_per_second) }),
             output.number(task.remaining_seconds.filter(|_| !is_end(task.state())).map(duration_seconds).unwrap_or_default()),
-            plain(task.create_time.map(|at| at.to_string()).unwrap_or_default()),
+            plain(task.create_time.map(|at| to_the_second(&at.to_string())).unwrap_or_default()),
         ]);
     }
     table.to_string()
@@ -145,6 +145,11 @@ pub fn steps(output: &Output, steps: &[Step]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// A list has no room for milliseconds.
+fn to_the_second(at: &str) -> String {
+    at.split_once('.').map_or_else(|| at.to_owned(), |(second, _)| format!("{second}Z"))
 }
 
 /// `10:00:00Z` of `2026-11-21T10:00:00.000Z`.

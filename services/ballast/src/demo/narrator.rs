@@ -12,6 +12,9 @@ use crate::quantity::{bytes, duration_seconds, rate};
 /// Of a bar without a terminal: a line every so many percent.
 const LINE_PERCENT: u64 = 20;
 
+/// Spaces before everything that is said.
+const INDENT: u16 = 3;
+
 pub struct Narrator {
     pub output: Output,
     with_bars: bool,
@@ -21,7 +24,7 @@ pub struct Narrator {
 impl Narrator {
     pub fn new(color: bool, plain: bool) -> Self {
         let color = color && !plain;
-        Self { output: Output { format: Format::Table, color }, with_bars: color, chapter: Cell::new(0) }
+        Self { output: Output { format: Format::Table, color, indent: INDENT }, with_bars: color, chapter: Cell::new(0) }
     }
 
     pub fn chapter(&self, title: &str) {
@@ -58,13 +61,10 @@ impl Progress {
         let left =
             task.remaining_seconds.map_or_else(String::new, |seconds| format!(", about {} left", duration_seconds(seconds)));
         let moves = task.moves_in_flight;
-        let now = format!(
-            "{}: {} of {} steps, {moves} moves in flight at {}{left}",
-            state(task),
-            task.steps_done,
-            task.steps_total,
-            rate(task.bytes_per_second)
-        );
+        // Not known before it was measured twice.
+        let speed = if task.bytes_per_second > 0 { format!(" at {}", rate(task.bytes_per_second)) } else { String::new() };
+        let (done, total) = (task.steps_done, task.steps_total);
+        let now = format!("{}: {done} of {total} steps, {moves} moves in flight{speed}{left}", state(task));
         if let Some(bar) = &self.bar {
             bar.set_length(task.bytes_total.max(1));
             bar.set_position(task.bytes_done);

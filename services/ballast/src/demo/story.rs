@@ -252,7 +252,7 @@ impl<'a> Story<'a> {
         self.narrator.say(&plan_view::alternatives(&self.narrator.output, &plan));
         let mut task = clients.start(&plan.name, "even out the load").await?;
         let mut progress = self.narrator.progress();
-        while !is_end(task.state()) && task.steps_done < 3 {
+        while !is_end(task.state()) && (task.steps_done < 3 || task.bytes_done == 0) {
             sleep(LOOK_INTERVAL).await;
             task = clients.task(&task.name).await?;
             progress.show(&task);

@@ -39,6 +39,8 @@ pub struct Parts {
 /// Running services. Dropping it is a crash: everything goes on from the log at the next start.
 pub struct ControlCenter {
     pub monitor: Arc<Monitor>,
+    pub analyzer: Arc<Analyzer>,
+    pub tasks: TaskManager,
     pub flow: FlowControl,
     loops: JoinSet<Result<(), Failure>>,
     stop: watch::Sender<bool>,
@@ -83,7 +85,7 @@ impl ControlCenter {
         routes.add_service(tasks.service());
         routes.add_service(flow.service());
         routes.add_service(ballast_event_log_service::service(parts.log.clone(), parts.clock));
-        Ok((Self { monitor, flow, loops, stop, lease }, routes.routes()))
+        Ok((Self { monitor, analyzer, tasks, flow, loops, stop, lease }, routes.routes()))
     }
 
     /// Resolves when a service cannot go on: the log failed, or somebody else took the lease.

@@ -82,3 +82,42 @@ async fn answer(services: Arc<OnceLock<Router>>, request: Request) -> Response {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ballast_proto::monitor::v1::GetStatusRequest;
+    use ballast_proto::monitor::v1::monitor_service_client::MonitorServiceClient;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+
+    async fn status(address: SocketAddr, path: &str) -> (u16, String) {
+        let mut connection = tokio::net::TcpStream::connect(address).await.expect("the port is open");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.expect("it takes the request");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.expect("it answers in text");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, answer.lines().last().unwrap_or_default().to_owned())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn it_is_alive_before_it_is_ready_and_says_why_it_is_not() {
+        let listen = "127.0.0.1:0".parse().expect("an address");
+        let front = Front::open(listen, Arc::new(|| "figures 1\n".to_owned())).await.expect("a free port");
+        let (address, health) = (front.address, front.health.readiness());
+        assert_eq!(status(address, "/livez").await, (200, "alive".into()));
+        assert_eq!(status(address, "/readyz").await, (503, "replaying the event log".into()));
+        assert_eq!(status(address, "/metrics").await, (200, "figures 1".into()));
+        let mut client = MonitorServiceClient::connect(format!("http://{address}")).await.expect("it listens");
+        let refused = client.get_status(GetStatusRequest {}).await.expect_err("there are no services yet");
+        assert_eq!(refused.get_error_details().error_info().map(|info| info.reason.as_str()), Some("REPLAYING"));
+        front.admit(Routes::default()).await;
+        assert_eq!(status(address, "/readyz").await, (200, "ready".into()));
+        drop(client);
+        front.drain().await;
+        assert_eq!(*health.borrow(), Readiness::Draining);
+        assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody is let in any more");
+    }
+}

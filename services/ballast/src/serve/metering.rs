@@ -8,14 +8,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ballast_analyzer::{Analyzer, Planned};
 use ballast_clock::Clock;
 use ballast_event_log::{Append, Appended, EventLog, Head, LogError};
 use ballast_events::{Envelope, StreamName};
 use ballast_flow_control::FlowControl;
 use ballast_monitor::Monitor;
+use ballast_task_manager::TaskManager;
 use ballast_telemetry::Instruments;
 use opentelemetry::KeyValue;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use recorded::Recorded;
 
@@ -73,6 +75,8 @@ pub struct Sources {
     pub log: Arc<dyn EventLog>,
     pub data_dir: PathBuf,
     pub monitor: Arc<Monitor>,
+    pub analyzer: Arc<Analyzer>,
+    pub tasks: TaskManager,
     pub flow: FlowControl,
     pub clock: Clock,
 }
@@ -87,11 +91,41 @@ pub async fn observe(sources: Sources, instruments: Instruments) {
             tokio::time::sleep(INTERVAL).await;
         }
     };
-    tokio::join!(counting, sampling);
+    tokio::join!(counting, sampling, time_plans(sources.analyzer.planned(), &instruments));
+}
+
+/// Until the Analyzer is gone. Plans that came faster than they could be counted are missed.
+async fn time_plans(mut planned: broadcast::Receiver<Planned>, instruments: &Instruments) {
+    loop {
+        match planned.recv().await {
+            Ok(Planned { kind, milliseconds }) => {
+                let label = KeyValue::new("kind", kind.as_str());
+                instruments.plan_duration_seconds.record(milliseconds as f64 / 1_000.0, &[label]);
+            }
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// How far each service is behind the log; of several clusters the one furthest behind.
+async fn sample_projections(sources: &Sources, head: u64, instruments: &Instruments) {
+    let flow = sources.flow.statuses().into_values().map(|status| status.borrow().folded_until).min();
+    for (projection, folded_until) in [
+        ("monitor", sources.monitor.folded_until().await),
+        ("analyzer", sources.analyzer.folded_until().await),
+        ("task-manager", sources.tasks.folded_until().await),
+        ("flow-control", flow.unwrap_or(head)),
+    ] {
+        let lag = head.saturating_sub(folded_until);
+        instruments.projection_lag.record(lag, &[KeyValue::new("projection", projection)]);
+    }
 }
 
 async fn sample(sources: &Sources, instruments: &Instruments) {
-    instruments.head_sequence.record(sources.log.head().borrow().sequence, &[]);
+    let head = sources.log.head().borrow().sequence;
+    instruments.head_sequence.record(head, &[]);
+    sample_projections(sources, head, instruments).await;
     let data_dir = sources.data_dir.clone();
     if let Ok(bytes) = tokio::task::spawn_blocking(move || folder_bytes(&data_dir)).await {
         instruments.log_size.record(bytes, &[]);
@@ -132,6 +166,9 @@ fn sample_throttles(flow: &FlowControl, instruments: &Instruments) {
             // A limit that is gone stays visible as 0: gauges have no way to end.
             let limit = state.limit.map_or(0, |limit| limit.bytes_per_second);
             instruments.throttle_limit.record(limit, &labels);
+            if let Some(utilization) = state.utilization_ratio() {
+                instruments.throttle_utilization.record(utilization, &labels);
+            }
         }
     }
 }

@@ -38,6 +38,7 @@ impl Governor {
             brokers.entry(*broker).or_default().foreign = Some(value.clone());
         }
         let status = Status {
+            folded_until: view.sequence,
             frozen: view.frozen,
             rate_max: view.rate_max,
             sampled_at: seen.and_then(|seen| seen.taken_at),

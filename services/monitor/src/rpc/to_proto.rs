@@ -63,6 +63,7 @@ pub fn broker(broker: &Broker, snapshot: &Snapshot, view: &ClusterView) -> wire:
         dead_since: view.lost.get(&broker.id).map(|absence| time(absence.since)),
         draining_task: view.draining.get(&broker.id).cloned(),
         stray_replicas: view.strays.get(&broker.id).copied().unwrap_or(0),
+        cordoned: view.cordoned.contains(&broker.id),
         capacity: Some(wire::Capacity {
             cpu_millicores: broker.capacity.cpu_millicores,
             disk_bytes: broker.capacity.disk_bytes,

@@ -137,6 +137,10 @@ fn outcome_of(answer: &Result<(), KafkaError>) -> Option<StepOutcome> {
     }
     match error {
         KafkaError::Refused { code: ErrorCode::ElectionNotNeeded, .. } => Some(StepOutcome::Issued { found: true }),
+        // Brokers tell later than the controller that the one to lead is away: it is waited for, not a refusal to count.
+        KafkaError::Refused { code: ErrorCode::PreferredLeaderNotAvailable, .. } => {
+            Some(StepOutcome::AttemptFailed { reason_code: reason::LEADER_NOT_IN_SYNC.into(), detail: error.to_string() })
+        }
         // The controller moved, or the topic is going: the next look tells.
         KafkaError::Refused { code: ErrorCode::NotController | ErrorCode::UnknownTopicOrPartition, .. }
         | KafkaError::Unreachable { .. }

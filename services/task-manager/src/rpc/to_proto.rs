@@ -191,6 +191,7 @@ fn describe_task(event: &TaskEvent) -> (String, String) {
         }
         TaskEvent::CancelRequested { mode } => (String::new(), format!("{mode:?}")),
         TaskEvent::RollbackPlanned { steps } => (String::new(), format!("{} steps back", steps.len())),
+        TaskEvent::StepsAdded { steps } => (String::new(), format!("{} leaders to elect again", steps.len())),
         TaskEvent::OperatorNeeded { reason_code, detail, .. } => (reason_code.clone(), detail.clone()),
         TaskEvent::Decided { decision, .. } => (String::new(), format!("{decision:?}")),
         TaskEvent::Ended { state, reason_code, detail } => (reason_code.clone(), format!("{state}: {detail}")),

@@ -1,6 +1,7 @@
 //! The simulated cluster with a witness before it: notes every write, and whether it asked for what Kafka listed or had already.
 //! Must not change any call.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use ballast_cluster::{BrokerId, TopicPartition};
@@ -14,11 +15,12 @@ pub(super) struct Witness {
     sim: SimCluster,
     asked: Mutex<Vec<String>>,
     repeated: Mutex<Vec<String>>,
+    described: Mutex<BTreeSet<BrokerId>>,
 }
 
 impl Witness {
     pub fn new(sim: SimCluster) -> Self {
-        Self { sim, asked: Mutex::default(), repeated: Mutex::default() }
+        Self { sim, asked: Mutex::default(), repeated: Mutex::default(), described: Mutex::default() }
     }
 
     /// Every write so far.
@@ -29,6 +31,11 @@ impl Witness {
     /// Writes of what Kafka listed or had already.
     pub fn repeated(&self) -> Vec<String> {
         self.repeated.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Brokers that were asked for their directories.
+    pub fn described(&self) -> Vec<i32> {
+        self.described.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|broker| broker.0).collect()
     }
 
     fn note(&self, write: String) {
@@ -61,6 +68,7 @@ impl KafkaAdmin for Witness {
     }
 
     async fn describe_log_dirs(&self, broker: BrokerId) -> Result<Vec<LogDirDescription>, KafkaError> {
+        self.described.lock().unwrap_or_else(PoisonError::into_inner).insert(broker);
         self.sim.describe_log_dirs(broker).await
     }
 

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ballast_end_to_end::{ControlCenter, Lists};
+use ballast_end_to_end::{ControlCenter, Lists, Settings, eventually};
+use serde_json::Value;
 
 use crate::bench::{Bench, LARGE_BYTES, SLOW, SMALL_BYTES};
 
@@ -88,6 +89,34 @@ pub async fn roll_back(bench: Arc<Bench>) {
     center.wait_for(&task, "ROLLED_BACK", MINUTE).await;
     bench.observer.expect_lists(topic, &before).await;
     audit_has(&center, &task, &["task.cancel-requested", "step.reverted", "task.rollback-planned", "task.ended"]);
+    bench.leave_clean(&[topic]).await;
+}
+
+pub async fn rollback_paused(bench: Arc<Bench>) {
+    let topic = "rollback-paused";
+    bench.topic(topic, &[(&[2, 5, 4], LARGE_BYTES), (&[6, 2, 3], LARGE_BYTES)]).await;
+    let before = bench.observer.lists(topic).await;
+    let settings = Settings { moves_per_cluster: 1, ..Settings::default() };
+    let center = ControlCenter::start(&bench.cluster, &settings).await;
+    bench.wait_for_model(&center).await;
+    bench.wait_for_sizes(&center, topic).await;
+    let task = center.task(&center.plan(&["--drain", "2"]));
+    // The first move is done quickly; slowed down, the second is taken back and the first one's way back takes a while.
+    let moved = |step: &Value| step["kind"] == "MOVE" && step["state"] == "SUCCEEDED";
+    eventually("one partition has moved", MINUTE, || async { center.steps(&task).iter().any(moved).then_some(()) }).await;
+    center.command(&["throttle", "set", "--max", SLOW]);
+    center.command(&["task", "cancel", &task, "--mode", "roll-back"]);
+    let copies_back =
+        |step: &Value| step["is_undo"] == true && step["state"] == "ISSUED" && step["bytes_done"].as_u64() > Some(0);
+    eventually("it copies back", MINUTE, || async { center.steps(&task).iter().any(copies_back).then_some(()) }).await;
+    assert_eq!(center.command(&["task", "pause", &task])["state"], "PAUSING");
+    center.run(&["task", "cancel", &task, "--mode", "roll-back", "--yes"]).refused(4, "ILLEGAL_TRANSITION");
+    center.command(&["throttle", "set", "--auto"]);
+    center.wait_for(&task, "PAUSED", MINUTE).await;
+    center.command(&["task", "resume", &task]);
+    center.wait_for(&task, "ROLLED_BACK", MINUTE).await;
+    bench.observer.expect_lists(topic, &before).await;
+    audit_has(&center, &task, &["task.rollback-planned", "task.pause-requested", "task.resume-requested", "task.ended"]);
     bench.leave_clean(&[topic]).await;
 }
 

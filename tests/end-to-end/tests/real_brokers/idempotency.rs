@@ -37,13 +37,19 @@ pub async fn one_task(bench: Arc<Bench>) {
 
     // A hundred callers at once, each as stubborn as a good client: whatever fails is sent again with the same id.
     let caller = center.caller();
+    let (tell, mut answered) = tokio::sync::watch::channel(false);
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
-            let (caller, create) = (caller.clone(), create.map(str::to_owned));
-            tokio::task::spawn_blocking(move || until_answered(&caller, &create))
+            let (caller, create, tell) = (caller.clone(), create.map(str::to_owned), tell.clone());
+            tokio::task::spawn_blocking(move || {
+                let answer = until_answered(&caller, &create);
+                tell.send_replace(true);
+                answer
+            })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    // One has its answer, the others ask or are about to.
+    answered.wait_for(|answered| *answered).await.expect("the senders live as long as the callers");
     center.kill().await;
     center.resume().await;
     let (mut ids, mut failed) = (BTreeSet::new(), 0);
@@ -53,6 +59,7 @@ pub async fn one_task(bench: Arc<Bench>) {
         failed += failures;
     }
     eprintln!("idempotency: {CALLERS} callers, {failed} calls failed around the kill and were sent again");
+    assert!(failed > 0, "the kill came after all had been answered: nothing was shown");
     assert_eq!(ids.len(), 1, "ids {ids:?}");
     let tasks = center.json_lines(&["task", "list"]);
     assert_eq!(tasks.len(), 1, "{tasks:?}");

@@ -27,7 +27,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // One cluster, one scenario at a time.
     arguments.test_threads = Some(1);
-    let scenarios: [(&str, Scenario); 17] = [
+    let scenarios: [(&str, Scenario); 19] = [
         ("a_dead_brokers_partitions_are_healed_under_load", |bench| {
             Box::pin(healing::a_dead_brokers_partitions_are_healed_under_load(bench))
         }),
@@ -38,11 +38,13 @@ fn main() {
         ("cancel_finish_step_lets_moves_in_flight_end", |bench| Box::pin(cancelling::finish_step(bench))),
         ("cancel_stop_now_puts_moves_in_flight_back", |bench| Box::pin(cancelling::stop_now(bench))),
         ("cancel_roll_back_undoes_everything", |bench| Box::pin(cancelling::roll_back(bench))),
+        ("a_rollback_is_paused_and_goes_on", |bench| Box::pin(cancelling::rollback_paused(bench))),
         ("a_finished_task_is_rolled_back_by_a_new_one", |bench| Box::pin(cancelling::rollback_of_a_finished_task(bench))),
         ("ballast_killed_ten_times_finishes_and_submits_nothing_twice", |bench| Box::pin(killing::ten_times(bench))),
         ("the_same_request_a_hundred_times_is_one_task", |bench| Box::pin(idempotency::one_task(bench))),
         ("a_foreign_reassignment_is_waited_for", |bench| Box::pin(strangers::foreign_reassignment(bench))),
         ("an_operators_own_throttle_is_kept", |bench| Box::pin(strangers::foreign_throttle(bench))),
+        ("a_cordoned_broker_gets_nothing", |bench| Box::pin(strangers::cordoned_target(bench))),
         ("a_topic_deleted_or_recreated_mid_move_voids_its_steps", |bench| Box::pin(strangers::topics_that_go(bench))),
         ("a_target_that_dies_mid_move_is_named", |bench| Box::pin(strangers::target_dies(bench))),
         ("a_broker_that_returns_during_its_evacuation_is_named", |bench| Box::pin(strangers::broker_returns(bench))),

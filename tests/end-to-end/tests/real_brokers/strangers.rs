@@ -61,6 +61,34 @@ pub async fn foreign_reassignment(bench: Arc<Bench>) {
     bench.leave_clean(&[topic]).await;
 }
 
+pub async fn cordoned_target(bench: Arc<Bench>) {
+    let topic = "cordoned-target";
+    bench.topic(topic, &[(&[2, 1, 3], SMALL_BYTES)]).await;
+    let center = bench.control_center().await;
+    bench.wait_for_sizes(&center, topic).await;
+    let added = |plan: &Value| {
+        let to = plan["alternatives"][0]["moves"][0]["to"].as_array().cloned().unwrap_or_default();
+        to.iter().filter_map(Value::as_i64).find(|broker| ![1, 2, 3].contains(broker)).expect("a broker gets the replica")
+    };
+    let plan = center.plan(&["--drain", "2"]);
+    let target = added(&plan);
+    let broker = BrokerId(i32::try_from(target).expect("ids are small"));
+    bench.cluster.set_cordoned(broker, true).await;
+    let cordoned = || async { (center.json(&["broker", "get", &target.to_string()])["cordoned"] == true).then_some(()) };
+    eventually("the Monitor has seen the cordon", MINUTE, cordoned).await;
+    center.run(&["plan", "create", "--expand", &target.to_string()]).refused(4, "BROKER_CORDONED");
+    assert_ne!(added(&center.plan(&["--drain", "2"])), target, "another plan keeps away from it");
+    // The plan from before names it: the step waits, and Kafka is not asked.
+    let task = center.task(&plan);
+    wait_for_reason(&center, &task, "TARGET_CORDONED").await;
+    let pending = bench.observer.admin.list_partition_reassignments().await.expect("the controller answers");
+    assert!(pending.is_empty(), "{pending:?}");
+    bench.cluster.set_cordoned(broker, false).await;
+    center.wait_for(&task, "SUCCEEDED", MINUTE).await;
+    bench.observer.expect_healthy(topic, 3, &[2], 2).await;
+    bench.leave_clean(&[topic]).await;
+}
+
 pub async fn foreign_throttle(bench: Arc<Bench>) {
     let topic = "foreign-throttle";
     bench.topic(topic, &[(&[2, 1, 3], SMALL_BYTES)]).await;

@@ -1,105 +1,8 @@
-//! The real binary, serving a simulated cluster: what it answers, what it refuses and with which exit codes.
-
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+//! What a server of a simulated cluster answers, what it refuses and with which exit codes.
 
 use serde_json::Value;
 
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// A running server that is killed when the test ends.
-struct Server {
-    process: Child,
-    folder: tempfile::TempDir,
-    url: String,
-}
-
-impl Server {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = config(folder.path(), "");
-        let mut process = ballast(&["serve", "--config", &text(&config)]).stderr(Stdio::piped()).spawn().expect("it starts");
-        let logs = BufReader::new(process.stderr.take().expect("standard error is piped"));
-        let mut address = None;
-        let mut lines = logs.lines().map_while(Result::ok);
-        for line in lines.by_ref() {
-            let found = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).map(str::to_owned);
-            address = address.or(found);
-            if line.contains("ready") {
-                break;
-            }
-        }
-        // Somebody must read on, or the server blocks on a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        let url = format!("http://{}", address.expect("it says where it listens"));
-        let server = Self { process, folder, url };
-        server.until("the cluster is known", || server.json(&["cluster", "get"])["model_ready"] == true);
-        server
-    }
-
-    fn run(&self, words: &[&str]) -> Output {
-        ballast(words).env("BALLAST_SERVER", &self.url).output().expect("the command runs")
-    }
-
-    fn json(&self, words: &[&str]) -> Value {
-        let answer = self.run(&[words, &["-o", "json"]].concat());
-        let printed = String::from_utf8_lossy(&answer.stdout).into_owned();
-        assert!(answer.status.success(), "{words:?}: {}", String::from_utf8_lossy(&answer.stderr));
-        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{words:?} printed no JSON ({error}): {printed}"))
-    }
-
-    fn check_refused(&self, words: &[&str], exit: i32, reason: &str) {
-        check_refusal(&self.run(words), words, exit, reason);
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "waits for a process of its own, in real time")]
-    fn until(&self, what: &str, done: impl Fn() -> bool) {
-        let started = Instant::now();
-        while !done() {
-            assert!(started.elapsed() < DEADLINE, "not in time: {what}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn ballast(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ballast"));
-    command.args(words).stdin(Stdio::null());
-    command
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn config(folder: &Path, more: &str) -> PathBuf {
-    let file = folder.join("ballast.toml");
-    let data_dir = folder.join("data");
-    let text = format!(
-        "data_dir = {data_dir:?}\nlisten = \"127.0.0.1:0\"\n{more}\n[[cluster]]\nname = \"c1\"\ndriver = \"simulated\"\n\
-         [cluster.simulated]\ntopics = 4\npartitions_per_topic = 6\nmean_partition_bytes = 20000000\nspeed = 10.0\n"
-    );
-    std::fs::write(&file, text).expect("the configuration is written");
-    file
-}
-
-fn check_refusal(answer: &Output, words: &[&str], exit: i32, reason: &str) {
-    let complaint = String::from_utf8_lossy(&answer.stderr);
-    assert_eq!(answer.status.code(), Some(exit), "{words:?}: {complaint}");
-    let last = complaint.lines().last().unwrap_or_default();
-    assert!(last.starts_with("error: ") && last.ends_with(&format!("({reason})")), "{words:?}: {complaint}");
-    assert!(answer.stdout.is_empty(), "{words:?} printed on standard output");
-}
+use super::server::{Server, ballast, check_refusal, config, text};
 
 #[test]
 fn answers_have_the_contract_s_shape_and_refusals_its_exit_codes() {
@@ -124,9 +27,9 @@ fn answers_have_the_contract_s_shape_and_refusals_its_exit_codes() {
     server.check_refused(&["throttle", "freeze"], 2, "CONFIRMATION_REQUIRED");
     server.check_refused(&["audit", "show", "999999"], 3, "EVENT_NOT_FOUND");
 
-    let data_dir = text(&server.folder.path().join("data"));
+    let data_dir = server.data_dir();
     check_refusal(&ballast(&["log", "verify", &data_dir]).output().expect("it runs"), &["log verify"], 4, "DATA_DIR_IN_USE");
-    let second = ballast(&["serve", "--config", &text(&server.folder.path().join("ballast.toml"))]).output().expect("it runs");
+    let second = ballast(&["serve", "--config", &text(&server.folder().join("ballast.toml"))]).output().expect("it runs");
     check_refusal(&second, &["serve"], 4, "DATA_DIR_IN_USE");
 }
 
@@ -172,18 +75,10 @@ fn a_plan_becomes_a_task_that_is_waited_for_and_audited() {
     assert_eq!((&accepted["type"], &accepted["reason"]), (&"task.accepted".into(), &"test".into()));
     assert_eq!(server.json(&["audit", "verify"])["ok"], true);
 
-    stop(&mut server);
-    let data_dir = text(&server.folder.path().join("data"));
+    server.stop();
+    let data_dir = server.data_dir();
     let verified = ballast(&["log", "verify", &data_dir, "-o", "json"]).output().expect("it runs");
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-}
-
-/// As an init system would.
-fn stop(server: &mut Server) {
-    let id = server.process.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
-    let ended = server.process.wait().expect("it ends");
-    assert_eq!(ended.code(), Some(0), "SIGTERM drains");
 }
 
 #[test]
