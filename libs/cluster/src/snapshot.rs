@@ -42,6 +42,12 @@ impl Snapshot {
         }
     }
 
+    /// Bytes of all replicas, wherever they are.
+    pub fn data_bytes(&self) -> u64 {
+        let bytes = |partition: &Partition| partition.load.size_bytes.saturating_mul(partition.replicas.len() as u64);
+        self.partitions().fold(0, |sum, (_, partition)| sum.saturating_add(bytes(partition)))
+    }
+
     /// Every partition with its topic, in snapshot order.
     pub fn partitions(&self) -> impl Iterator<Item = (&Topic, &Partition)> {
         self.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)))

@@ -10,6 +10,7 @@ mod audit;
 mod catalog;
 mod cluster;
 mod decoder;
+mod input;
 mod large;
 mod outcome;
 mod plan;

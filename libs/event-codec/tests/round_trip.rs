@@ -10,9 +10,13 @@ use ballast_cluster::{
 };
 use ballast_event_codec::{Decoder, Meta, append_events, append_snapshot, encode, new_events, payload_json, read_snapshot};
 use ballast_event_log::{Append, Context, EVENTS_MAX, EventLog, ExpectedVersion, LogError, MemoryLog, open_record, seal_record};
-use ballast_events::{Actor, AuditEvent, ClusterEvent, Envelope, Event, Header, LeaseEvent, PlanEvent, RequestRef, StreamName};
+use ballast_events::{
+    Actor, AuditEvent, ClusterEvent, Envelope, Event, Header, LeaseEvent, PlanEvent, PlanInput, RequestRef, StreamName,
+    TopicPatterns,
+};
 use ballast_planner::{
-    Alternative, Balance, Bounds, Cost, Label, Outcome, PerResource, Resource, ResourceBalance, Unmet, UnmetGoal,
+    Alternative, Balance, Bounds, CapacityShares, Cost, FailureRoom, Label, Limits, Outcome, PerResource, Resource,
+    ResourceBalance, Unmet, UnmetGoal,
 };
 use prost::Message;
 
@@ -144,7 +148,38 @@ fn outcome() -> Outcome {
     }
 }
 
-fn plan_drafted(snapshot: ballast_events::ChunkSet) -> Event {
+/// Nothing as it is by default.
+fn input(failure_room: FailureRoom) -> PlanInput {
+    let at = TopicPartition::new("orders", 3);
+    let limits = Limits {
+        capacity: CapacityShares { disk_parts_per_million: 1, network_parts_per_million: 2, cpu_parts_per_million: 3 },
+        replicas_per_broker_max: 4,
+        excluded_topics: vec!["audit".into()],
+        excluded_brokers: brokers(&[5, 6]),
+        only_topics: vec!["orders".into(), "payments".into()],
+        only_partitions: vec![at.clone()],
+        only_to_brokers: brokers(&[0, 7]),
+        across_groups: true,
+        leaders_min: vec![("orders".into(), 8)],
+        spread_topics: true,
+        keep_spread_topics: true,
+        ignore_idle_topics: true,
+        failure_room,
+        bytes_max: Some(0),
+        moves_max: Some(9),
+        leader_moves_max: Some(10),
+        evaluations_max: Some(u64::MAX),
+        threads: Limits::default().threads,
+    };
+    let patterns = TopicPatterns {
+        exclude: vec!["^aud".into()],
+        only: vec!["ord".into(), "pay".into()],
+        leaders_min: vec![("^orders$".into(), 8)],
+    };
+    PlanInput { targets: vec![(at, brokers(&[4, 2]))], limits, patterns, data_bytes: 11 }
+}
+
+fn plan_drafted(snapshot: ballast_events::ChunkSet, input: Option<PlanInput>) -> Event {
     Event::Plan(PlanEvent::PlanDrafted {
         plan: "plan-1".into(),
         base_sequence: 17,
@@ -153,6 +188,7 @@ fn plan_drafted(snapshot: ballast_events::ChunkSet) -> Event {
         seed: 42,
         band_parts_per_million: 100_000,
         snapshot,
+        input: input.map(Arc::new),
         outcome: Arc::new(outcome()),
     })
 }
@@ -199,7 +235,10 @@ async fn every_event_of_cluster_plan_lease_and_audit_reads_back() {
         Event::Cluster(ClusterEvent::BrokerRestored { broker }),
         Event::Cluster(ClusterEvent::BrokerCordoned { broker }),
         Event::Cluster(ClusterEvent::BrokerUncordoned { broker }),
-        plan_drafted(snapshot_set),
+        plan_drafted(snapshot_set, None),
+        plan_drafted(snapshot_set, Some(input(FailureRoom::None))),
+        plan_drafted(snapshot_set, Some(input(FailureRoom::Broker))),
+        plan_drafted(snapshot_set, Some(input(FailureRoom::Rack))),
         Event::Lease(LeaseEvent::LeaseTaken { executor: "p1".into() }),
         Event::Lease(LeaseEvent::LeaseReleased { executor: "p1".into() }),
         Event::Audit(AuditEvent::CommandRejected {
@@ -304,11 +343,21 @@ fn golden_bytes_stay_as_they_are() {
     check(Event::Cluster(draining), "cluster.broker-draining", "080312067461736b2d31");
     let lost = ClusterEvent::BrokerLost { broker: BrokerId(3), witnesses: vec!["w".into()], since: NOW, replicas: 9 };
     check(Event::Cluster(lost), "cluster.broker-lost", "08031201771a0b08b08c81c90610c0a9d33a2009");
+    // As it was written before plans recorded what they were made from.
+    let (snapshot_set, _) = ballast_event_log::split(b"snapshot");
+    check(plan_drafted(snapshot_set, None), "plan.drafted", GOLDEN_PLAN_DRAFTED);
     let (record, hash) = seal_record(&envelope("lease.taken", 1, vec![0x0a, 0x02, 0x70, 0x31]));
     assert_eq!(hex(&hash), GOLDEN_RECORD_HASH, "{}", hex(&record));
 }
 
 const GOLDEN_RECORD_HASH: &str = "e170a918259a4144473a300d1a5fc1049ca1c59be4fd5a4b2731dee01ebfdaed";
+
+const GOLDEN_PLAN_DRAFTED: &str = concat!(
+    "0a06706c616e2d3110111a086576616375617465220103282a30a08d063a460a4031366130656562303739316236633932343531666432",
+    "3834646439663539396530613764626537663665626561366532643264303663376637346165633131321001180842470a403335643134",
+    "31393666613163663132353563393136623537373935626537656237353165356531386233353834386635616333306561616565666133",
+    "643336341001188e20",
+);
 
 #[test]
 fn a_stored_record_is_the_message_that_the_proto_file_describes() {

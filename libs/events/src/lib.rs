@@ -10,7 +10,7 @@ mod stream;
 pub use audit::{AuditEvent, LeaseEvent};
 pub use cluster::ClusterEvent;
 pub use envelope::{Actor, Basis, Envelope, Fencing, Header, RequestRef};
-pub use plan::PlanEvent;
+pub use plan::{PlanEvent, PlanInput, TopicPatterns};
 pub use stream::StreamName;
 
 use ballast_task::{StepEvent, TaskEvent};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ballast_cluster::BrokerId;
-use ballast_planner::Outcome;
+use ballast_cluster::{BrokerId, TopicPartition};
+use ballast_planner::{Limits, Outcome};
 
 use crate::ChunkSet;
 
@@ -22,6 +22,29 @@ pub enum PlanEvent {
         band_parts_per_million: u32,
         /// In the stream of its hash.
         snapshot: ChunkSet,
+        /// `None` in plans recorded before inputs were (stored as chunks).
+        input: Option<Arc<PlanInput>>,
         outcome: Arc<Outcome>,
     },
+}
+
+/// What a plan was made from, beside its goal's kind, brokers and band, its seed and its snapshot.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PlanInput {
+    /// The lists that a topic goal asked for.
+    pub targets: Vec<(TopicPartition, Vec<BrokerId>)>,
+    /// With the topics that the patterns matched. The number of threads is not recorded: it changes nothing in the plan.
+    pub limits: Limits,
+    pub patterns: TopicPatterns,
+    /// Of all replicas in the snapshot: what the plan's bytes are measured by.
+    pub data_bytes: u64,
+}
+
+/// The regular expressions for topics in a plan's limits, as they were asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TopicPatterns {
+    pub exclude: Vec<String>,
+    pub only: Vec<String>,
+    /// Each with the least leaders per broker.
+    pub leaders_min: Vec<(String, u32)>,
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use ballast_cluster::{BrokerId, BrokerState, Snapshot};
 use ballast_event_codec::{Meta, SnapshotError, append_events, append_snapshot, new_events};
 use ballast_event_log::{Append, Context, ExpectedVersion, LogError};
-use ballast_events::{AuditEvent, Basis, ChunkSet, Event, PlanEvent, RequestRef, StreamName};
-use ballast_planner::{Goal, GoalError, GoalErrorClass, GoalKind, Limits, Outcome, refuse_live_evacuation, validate};
+use ballast_events::{AuditEvent, Basis, ChunkSet, Event, PlanEvent, PlanInput, RequestRef, StreamName, TopicPatterns};
+use ballast_planner::{Goal, GoalError, GoalKind, Limits, Outcome, refuse_live_evacuation, validate};
 use ballast_proto::analyzer::v1::Timings;
 use ballast_rpc::{Failure, Reason, reason_name, resource_id};
 
 use crate::Analyzer;
-use crate::exclusions::excluded_topics;
+use crate::patterns::with_matched_topics;
 use crate::proposer::{Planned, propose};
 use crate::view::Plan;
 
@@ -22,9 +22,9 @@ const MODEL_AGE_MILLISECONDS_MAX: i64 = 120_000;
 pub(crate) struct Draft {
     pub cluster: String,
     pub goal: Goal,
-    /// `excluded_topics` is filled from the patterns.
+    /// Topics are filled in from the patterns.
     pub limits: Limits,
-    pub exclude_patterns: Vec<String>,
+    pub patterns: TopicPatterns,
     pub seed: u64,
     pub validate_only: bool,
 }
@@ -42,6 +42,7 @@ pub(crate) enum Drafted {
 pub(crate) struct Validated {
     pub cluster: String,
     pub base_sequence: u64,
+    pub data_bytes: u64,
     pub goal: Goal,
     pub seed: u64,
     pub outcome: Outcome,
@@ -50,7 +51,7 @@ pub(crate) struct Validated {
 
 impl Analyzer {
     /// Plans and records. `context` carries the request id.
-    pub(crate) async fn create_plan(&self, draft: Draft, request: RequestRef, context: Context) -> Result<Drafted, Failure> {
+    pub(crate) async fn create_plan(&self, mut draft: Draft, request: RequestRef, context: Context) -> Result<Drafted, Failure> {
         let cluster = self.cluster(&draft.cluster)?.to_owned();
         let name = resource_id("plan", &request.id);
         let _one_at_a_time = self.planning.lock().await;
@@ -58,18 +59,19 @@ impl Analyzer {
             return Ok(Drafted::Recorded { plan, replayed: true });
         }
         let snapshot = self.fresh_snapshot(&cluster)?;
-        let excluded =
-            excluded_topics(&snapshot, &draft.exclude_patterns).map_err(|error| Failure::invalid(error.to_string()))?;
-        let mut limits = Limits { excluded_topics: excluded, ..draft.limits };
-        if let Err(error) = check(&snapshot, &draft.goal, &limits) {
-            let failure = failure_of(&error, &cluster);
-            if error.class() != GoalErrorClass::Invalid && !draft.validate_only {
-                self.reject(&cluster, &context, &draft.goal, &failure).await?;
+        match limits_on(&snapshot, &draft) {
+            Ok(limits) => draft.limits = limits,
+            Err(refusal) => {
+                let failure = refusal.with("cluster", &cluster);
+                let malformed = matches!(failure.reason, Reason::InvalidArgument | Reason::GoalInvalid);
+                if !malformed && !draft.validate_only {
+                    self.reject(&cluster, &context, &draft.goal, &failure).await?;
+                }
+                return Err(failure);
             }
-            return Err(failure);
         }
         match self.avoided(&snapshot, &draft.goal).await {
-            Ok(avoided) => limits.excluded_brokers.extend(avoided),
+            Ok(avoided) => draft.limits.excluded_brokers.extend(avoided),
             Err(failure) => {
                 if !draft.validate_only {
                     self.reject(&cluster, &context, &draft.goal, &failure).await?;
@@ -77,15 +79,16 @@ impl Analyzer {
                 return Err(failure);
             }
         }
-        let (outcome, timings) = propose(snapshot.clone(), draft.goal.clone(), limits, draft.seed, self.clock).await?;
+        let (outcome, timings) = propose(snapshot.clone(), &draft, self.clock).await?;
         // Nobody may be listening.
         let _ = self.planned.send(Planned { kind: draft.goal.kind, milliseconds: timings.total_milliseconds });
         if draft.validate_only {
             let (base_sequence, goal, seed) = (snapshot.sequence, draft.goal, draft.seed);
-            let validated = Validated { cluster, base_sequence, goal, seed, outcome, timings };
+            let data_bytes = snapshot.data_bytes();
+            let validated = Validated { cluster, base_sequence, data_bytes, goal, seed, outcome, timings };
             return Ok(Drafted::Validated(validated.into()));
         }
-        let replayed = self.record(&name, &snapshot, &draft.goal, draft.seed, outcome, context).await?;
+        let replayed = self.record(&name, &snapshot, draft, outcome, context).await?;
         let mut plans = self.plans.lock().await;
         if !replayed {
             plans.keep_timings(&name, timings);
@@ -131,8 +134,7 @@ impl Analyzer {
         &self,
         name: &str,
         snapshot: &Snapshot,
-        goal: &Goal,
-        seed: u64,
+        draft: Draft,
         outcome: Outcome,
         context: Context,
     ) -> Result<bool, Failure> {
@@ -141,14 +143,18 @@ impl Analyzer {
             SnapshotError::Log(error) => error.into(),
             other => Failure::new(Reason::EventUnreadable, other.to_string()),
         })?;
+        let Goal { kind, brokers, band, targets } = draft.goal;
+        let (limits, patterns) = (draft.limits, draft.patterns);
+        let input = PlanInput { targets, limits, patterns, data_bytes: snapshot.data_bytes() };
         let event = PlanEvent::PlanDrafted {
             plan: name.to_owned(),
             base_sequence: snapshot.sequence,
-            goal: goal.kind.as_str().to_owned(),
-            brokers: goal.brokers.clone(),
-            seed,
-            band_parts_per_million: goal.band.parts_per_million,
+            goal: kind.as_str().to_owned(),
+            brokers,
+            seed: draft.seed,
+            band_parts_per_million: band.parts_per_million,
             snapshot: set,
+            input: Some(input.into()),
             outcome: outcome.into(),
         };
         let stream = StreamName::plan(name);
@@ -190,6 +196,14 @@ fn basis(snapshot: &Snapshot, set: &ChunkSet) -> Basis {
     }
 }
 
+/// The limits on this snapshot, unless the planner or a server refuses what is asked for.
+fn limits_on(snapshot: &Snapshot, draft: &Draft) -> Result<Limits, Failure> {
+    let limits =
+        with_matched_topics(snapshot, &draft.patterns, draft.limits.clone()).map_err(|error| coded(error.reason(), &error))?;
+    check(snapshot, &draft.goal, &limits).map_err(|error| coded(error.reason(), &error))?;
+    Ok(limits)
+}
+
 /// What the planner refuses, and what only a server refuses: it knows who is alive.
 fn check(snapshot: &Snapshot, goal: &Goal, limits: &Limits) -> Result<(), GoalError> {
     validate(snapshot, goal, limits)?;
@@ -201,7 +215,8 @@ fn check(snapshot: &Snapshot, goal: &Goal, limits: &Limits) -> Result<(), GoalEr
     }
 }
 
-fn failure_of(error: &GoalError, cluster: &str) -> Failure {
-    let reason = Reason::from_str_name(&format!("REASON_{}", error.reason())).unwrap_or(Reason::GoalInvalid);
-    Failure::new(reason, error.to_string()).with("cluster", cluster)
+/// A refusal that a library names by its code of the catalogue.
+fn coded(reason: &str, error: &impl ToString) -> Failure {
+    let reason = Reason::from_str_name(&format!("REASON_{reason}")).unwrap_or(Reason::GoalInvalid);
+    Failure::new(reason, error.to_string())
 }

@@ -3,14 +3,14 @@
 
 mod avoided;
 mod commands;
-mod exclusions;
+mod patterns;
 mod proposer;
 mod rpc;
 mod view;
 
-pub use exclusions::{PatternError, excluded_topics};
+pub use patterns::{PatternError, with_matched_topics};
 pub use proposer::{Planned, evaluations};
-pub use rpc::{AnalyzerRpc, plan_message};
+pub use rpc::{AnalyzerRpc, PlanDocument};
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -42,7 +42,7 @@ pub struct Analyzer {
     pub(crate) avoided: Mutex<Avoided>,
     /// Who measures may listen; nobody has to.
     pub(crate) planned: broadcast::Sender<Planned>,
-    /// Held while a plan is made: planning uses a whole core, and two requests with one id shall not both plan.
+    /// Held while a plan is made: planning uses whole cores, and two requests with one id shall not both plan.
     pub(crate) planning: Mutex<()>,
 }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use ballast_clock::Clock;
 use ballast_cluster::Snapshot;
-use ballast_planner::{EVALUATIONS_PER_SECOND, Goal, GoalKind, Limits, Outcome, plan};
+use ballast_planner::{EVALUATIONS_PER_SECOND, GoalKind, Limits, Outcome, plan_observed};
 use ballast_proto::analyzer::v1::Timings;
 use ballast_rpc::{Failure, Reason};
+
+use crate::commands::Draft;
 
 /// What a time budget means for the planner: a number of evaluations, the same on every machine.
 pub fn evaluations(time_budget: Duration) -> u64 {
@@ -23,19 +25,31 @@ pub struct Planned {
     pub milliseconds: u64,
 }
 
-/// Plans on a thread of its own: it takes a whole core for as long as it takes.
-pub(crate) async fn propose(
-    snapshot: Arc<Snapshot>,
-    goal: Goal,
-    limits: Limits,
-    seed: u64,
-    clock: Clock,
-) -> Result<(Outcome, Timings), Failure> {
+/// Threads that one plan may use: more gain little, and a server has other things to do.
+const THREADS_MAX: usize = 2;
+
+/// Plans off the async threads: it takes whole cores for as long as it takes.
+pub(crate) async fn propose(snapshot: Arc<Snapshot>, draft: &Draft, clock: Clock) -> Result<(Outcome, Timings), Failure> {
+    let (goal, seed) = (draft.goal.clone(), draft.seed);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let limits = Limits { threads, ..draft.limits.clone() };
     let started = clock.now();
-    let planned = tokio::task::spawn_blocking(move || plan(&snapshot, &goal, &limits, seed)).await;
-    let outcome = planned.map_err(|error| Failure::new(Reason::Internal, format!("the planner failed: {error}")))?;
-    let total_milliseconds = u64::try_from(clock.now().milliseconds_since(started)).unwrap_or(0);
-    // The snapshot is in memory already, and all alternatives become valid together.
-    let timings = Timings { read_milliseconds: 0, first_valid_milliseconds: total_milliseconds, total_milliseconds, threads: 1 };
+    let since_start = move || u64::try_from(clock.now().milliseconds_since(started)).unwrap_or(0);
+    let planned = tokio::task::spawn_blocking(move || {
+        let mut first_valid_milliseconds = None;
+        let mut first_valid = || first_valid_milliseconds = Some(since_start());
+        let outcome = plan_observed(&snapshot, &goal, &limits, seed, &mut first_valid);
+        (outcome, first_valid_milliseconds)
+    });
+    let (outcome, first_valid_milliseconds) =
+        planned.await.map_err(|error| Failure::new(Reason::Internal, format!("the planner failed: {error}")))?;
+    let total_milliseconds = since_start();
+    let timings = Timings {
+        // The snapshot is in memory already.
+        read_milliseconds: 0,
+        first_valid_milliseconds: first_valid_milliseconds.unwrap_or(total_milliseconds),
+        total_milliseconds,
+        threads: threads as u32,
+    };
     Ok((outcome, timings))
 }

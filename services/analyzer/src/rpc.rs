@@ -1,10 +1,12 @@
 //! `ballast.analyzer.v1.AnalyzerService`. Wire types stop here; must not decide anything.
 
+mod document;
 mod explanation;
 mod from_proto;
 mod to_proto;
+mod utilization;
 
-pub use to_proto::plan_message;
+pub use document::PlanDocument;
 
 use std::sync::Arc;
 
@@ -40,7 +42,7 @@ impl AnalyzerRpc {
 
     async fn message(&self, plan: &Plan) -> wire::Plan {
         let timings = self.analyzer.plans.lock().await.timings(&plan.name);
-        to_proto::without_many_moves(to_proto::recorded_plan(plan, timings), MOVES_INLINE_MAX)
+        to_proto::recorded_plan(plan, timings, MOVES_INLINE_MAX)
     }
 }
 
@@ -56,9 +58,16 @@ impl AnalyzerService for AnalyzerRpc {
         let (plan, replayed) = match drafted {
             Drafted::Recorded { plan, replayed } => (self.message(&plan).await, replayed),
             Drafted::Validated(made) => {
-                let timings = Some(made.timings);
-                let plan = plan_message(&made.cluster, made.base_sequence, &made.goal, made.seed, &made.outcome, timings);
-                (to_proto::without_many_moves(plan, MOVES_INLINE_MAX), false)
+                let document = PlanDocument {
+                    cluster: &made.cluster,
+                    base_sequence: made.base_sequence,
+                    data_bytes: Some(made.data_bytes),
+                    goal: &made.goal,
+                    seed: made.seed,
+                    outcome: &made.outcome,
+                    timings: Some(made.timings),
+                };
+                (to_proto::without_many_moves(&document, MOVES_INLINE_MAX), false)
             }
         };
         Ok(Response::new(wire::CreatePlanResponse { plan: Some(plan), replayed }))
@@ -131,7 +140,7 @@ impl AnalyzerService for AnalyzerRpc {
             leader: partition.leader.map(|leader| leader.0),
             in_sync: to_proto::ids(&partition.in_sync),
             size_bytes: partition.load.size_bytes,
-            explanations: explanation::explanations(&plan, &at, partition),
+            explanations: explanation::explanations(&plan, &snapshot, &at, partition),
         }))
     }
 }

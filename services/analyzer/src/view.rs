@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use ballast_cluster::{BrokerId, Timestamp};
+use ballast_cluster::Timestamp;
 use ballast_event_codec::Decoder;
 use ballast_event_log::{EventLog, Follower};
 use ballast_events::{ChunkSet, Event, PlanEvent};
-use ballast_planner::{Band, Goal, GoalKind, Outcome};
+use ballast_planner::{Band, Goal, GoalKind, Limits, Outcome};
 use ballast_proto::analyzer::v1::Timings;
 use ballast_rpc::{Failure, Reason};
 
@@ -20,8 +20,12 @@ pub(crate) struct Plan {
     pub sequence: u64,
     pub drafted_at: Timestamp,
     pub base_sequence: u64,
-    /// Without the lists of a topic goal, which its moves show.
+    /// Without the lists of a topic goal in plans recorded before inputs were.
     pub goal: Goal,
+    /// `None` in plans recorded before inputs were.
+    pub limits: Option<Limits>,
+    /// Of all replicas in the snapshot; `None` as before.
+    pub data_bytes: Option<u64>,
     pub seed: u64,
     pub snapshot: ChunkSet,
     pub outcome: Arc<Outcome>,
@@ -66,13 +70,26 @@ impl Plans {
     }
 
     fn apply(&mut self, event: PlanEvent, cluster: String, sequence: u64, drafted_at: Timestamp) -> Result<(), Failure> {
-        let PlanEvent::PlanDrafted { plan: name, base_sequence, goal, brokers, seed, band_parts_per_million, snapshot, outcome } =
-            event;
+        let PlanEvent::PlanDrafted {
+            plan: name,
+            base_sequence,
+            goal,
+            brokers,
+            seed,
+            band_parts_per_million,
+            snapshot,
+            input,
+            outcome,
+        } = event;
         let unknown =
             || Failure::new(Reason::EventUnreadable, format!("event {sequence} drafts a plan for the unknown goal {goal}"));
-        let goal = recorded_goal(&goal, brokers, band_parts_per_million).ok_or_else(unknown)?;
+        let kind = GoalKind::parse(&goal).ok_or_else(unknown)?;
+        let data_bytes = input.as_ref().map(|input| input.data_bytes);
+        let (targets, limits) = input.map(Arc::unwrap_or_clone).map(|input| (input.targets, input.limits)).unzip();
+        let band = Band::from_parts_per_million(band_parts_per_million);
+        let goal = Goal { kind, brokers, band, targets: targets.unwrap_or_default() };
         self.sequences.insert(name.clone(), sequence);
-        let plan = Plan { name, cluster, sequence, drafted_at, base_sequence, goal, seed, snapshot, outcome };
+        let plan = Plan { name, cluster, sequence, drafted_at, base_sequence, goal, limits, data_bytes, seed, snapshot, outcome };
         self.by_sequence.insert(sequence, Arc::new(plan));
         Ok(())
     }
@@ -99,9 +116,4 @@ impl Plans {
     pub fn keep_timings(&mut self, name: &str, timings: Timings) {
         self.timings.insert(name.to_owned(), timings);
     }
-}
-
-fn recorded_goal(kind: &str, brokers: Vec<BrokerId>, band_parts_per_million: u32) -> Option<Goal> {
-    let kind = GoalKind::parse(kind)?;
-    Some(Goal { band: Band::from_parts_per_million(band_parts_per_million), ..Goal::new(kind, brokers) })
 }

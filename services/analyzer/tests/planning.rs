@@ -6,9 +6,10 @@ use std::sync::Arc;
 use ballast_analyzer::{Analyzer, AnalyzerRpc};
 use ballast_clock::Clock;
 use ballast_cluster::{Broker, BrokerId, BrokerState, Capacity, Load, Partition, Snapshot, Timestamp, Topic};
-use ballast_event_codec::{Meta, new_events};
+use ballast_event_codec::{Decoder, Meta, new_events, read_snapshot};
 use ballast_event_log::{Append, Context, EventLog, MemoryLog};
-use ballast_events::{ClusterEvent, Event, StreamName};
+use ballast_events::{ClusterEvent, Event, PlanEvent, StreamName};
+use ballast_planner::{Band, GoalKind, plan};
 use ballast_proto::analyzer::v1 as wire;
 use ballast_proto::analyzer::v1::analyzer_service_server::AnalyzerService;
 use ballast_proto::analyzer::v1::create_plan_request::Goal;
@@ -114,6 +115,121 @@ async fn a_plan_is_read_back_from_the_log_by_another_process() {
     let explained = later.explain_move(Request::new(request)).await.expect("the partition is there").into_inner();
     assert_eq!(explained.replicas, [1, 2, 3]);
     assert!(explained.explanations.iter().all(|explanation| !explanation.explanation.is_empty()));
+    for explanation in &explained.explanations {
+        let planned = explanation.r#move.as_ref().expect("broker 3 had a replica");
+        let target = planned.to.iter().find(|id| !planned.from.contains(id)).expect("it is replaced");
+        let disk = |id: i32| {
+            let change = explanation.brokers.iter().find(|change| change.broker == id).expect("it is touched");
+            (change.before.and_then(|before| before.disk), change.after.and_then(|after| after.disk))
+        };
+        // Six replicas of a thousandth of the disk each; the dead one carries nothing.
+        assert!(disk(*target) > (Some(0.006), Some(0.006)) && disk(3) == (Some(0.0), Some(0.0)), "{explanation:?}");
+    }
+}
+
+/// With every limit that a plan can have.
+fn limited(goal: Goal) -> wire::CreatePlanRequest {
+    wire::CreatePlanRequest {
+        goal: Some(goal),
+        seed: 3,
+        band_parts_per_million: Some(50_000),
+        time_budget_milliseconds: Some(10),
+        exclude_topics: vec!["^aud".into()],
+        exclude_brokers: vec![1],
+        max_bytes: Some(20_000_000_000),
+        max_moves: Some(9),
+        max_leader_moves: Some(8),
+        only_topics: vec!["ord".into()],
+        only_partitions: vec![wire::TopicPartition { topic: "orders".into(), partition: 3 }],
+        only_to_brokers: vec![2, 4, 5, 6],
+        min_leaders: vec![wire::MinLeaders { topics: "^orders$".into(), leaders: 1 }],
+        spread_topics: true,
+        ignore_idle_topics: true,
+        failure_room: wire::FailureRoom::Broker.into(),
+        max_replicas_per_broker: Some(1_000),
+        max_utilization_disk_parts_per_million: Some(850_000),
+        max_utilization_network_parts_per_million: Some(750_000),
+        max_utilization_cpu_parts_per_million: Some(650_000),
+        ..evacuate(3)
+    }
+}
+
+#[tokio::test]
+async fn a_recorded_plan_is_made_again_from_what_was_recorded() {
+    let targets = vec![wire::ReplicaList { topic: "orders".into(), partition: 3, replicas: vec![4, 6, 5] }];
+    let topic = limited(Goal::Topic(wire::TopicGoal { targets }));
+    let requests = [
+        evacuate(3),
+        limited(Goal::Evacuate(wire::EvacuateGoal { brokers: vec![3] })),
+        limited(Goal::Rebalance(wire::RebalanceGoal {})),
+        wire::CreatePlanRequest { keep_spread_topics: true, ..limited(Goal::Rebalance(wire::RebalanceGoal {})) },
+        wire::CreatePlanRequest { across_groups: true, ..topic },
+    ];
+    for request in requests {
+        let scene = Scene::begin();
+        let created = scene.create(request).await.expect("it makes sense").plan.expect("a plan");
+        let (mut decoder, mut drafted) = (Decoder::new(), None);
+        for envelope in scene.log.read(1, 10_000).await.expect("the memory log answers") {
+            if let Some(Event::Plan(event)) = decoder.decode(&envelope).expect("every event is readable") {
+                drafted = Some(event);
+            }
+        }
+        let drafted = drafted.expect("it is recorded");
+        let PlanEvent::PlanDrafted { goal, brokers, seed, band_parts_per_million, snapshot, input, outcome, .. } = drafted;
+        let snapshot = read_snapshot(scene.log.as_ref(), &snapshot).await.expect("it is recorded");
+        let input = input.expect("it is recorded");
+        let goal = ballast_planner::Goal {
+            kind: GoalKind::parse(&goal).expect("a known kind"),
+            brokers,
+            band: Band::from_parts_per_million(band_parts_per_million),
+            targets: input.targets.clone(),
+        };
+        assert_eq!(plan(&snapshot, &goal, &input.limits, seed), *outcome, "{goal:?} {:?}", input.limits);
+        assert_eq!(created.alternatives.len(), outcome.alternatives.len());
+    }
+}
+
+#[tokio::test]
+async fn limits_that_make_no_sense_are_refused_with_their_name() {
+    let scene = Scene::begin();
+    let check = async |change: fn(&mut wire::CreatePlanRequest), wanted: &str, named: &str| {
+        let mut request = evacuate(3);
+        change(&mut request);
+        let refusal = scene.create(request).await.expect_err(wanted);
+        assert_eq!(reason(&refusal), wanted, "{refusal:?}");
+        assert!(refusal.message().contains(named), "{refusal:?}");
+    };
+    check(|request| request.max_utilization_disk_parts_per_million = Some(0), "GOAL_INVALID", "max_utilization_disk").await;
+    check(
+        |request| request.max_utilization_network_parts_per_million = Some(1_000_001),
+        "GOAL_INVALID",
+        "max_utilization_network",
+    )
+    .await;
+    check(|request| request.max_utilization_cpu_parts_per_million = Some(0), "GOAL_INVALID", "max_utilization_cpu").await;
+    check(|request| request.max_replicas_per_broker = Some(0), "GOAL_INVALID", "max_replicas_per_broker").await;
+    check(|request| request.min_leaders = vec![min_leaders("orders", 0)], "GOAL_INVALID", "min_leaders").await;
+    check(|request| request.min_leaders = vec![min_leaders("none", 1)], "TOPIC_NOT_FOUND", "none").await;
+    check(|request| request.across_groups = true, "GOAL_INVALID", "across_groups").await;
+    check(|request| request.failure_room = 9, "INVALID_ARGUMENT", "failure_room").await;
+    check(|request| request.only_topics = vec!["(".into()], "INVALID_ARGUMENT", "regular expression").await;
+    check(|request| request.only_topics = vec!["none".into()], "TOPIC_NOT_FOUND", "none").await;
+    check(|request| request.only_partitions = vec![partition("none", 0)], "TOPIC_NOT_FOUND", "none").await;
+    check(|request| request.only_partitions = vec![partition("orders", 99)], "PARTITION_NOT_FOUND", "orders:99").await;
+    check(|request| request.only_to_brokers = vec![99], "BROKER_NOT_FOUND", "99").await;
+    let excluded = |request: &mut wire::CreatePlanRequest| {
+        request.only_to_brokers = vec![1, 2];
+        request.exclude_brokers = vec![2];
+    };
+    check(excluded, "GOAL_INVALID", "broker 2").await;
+}
+
+fn min_leaders(topics: &str, leaders: u32) -> wire::MinLeaders {
+    wire::MinLeaders { topics: topics.into(), leaders }
+}
+
+fn partition(topic: &str, partition: u32) -> wire::TopicPartition {
+    wire::TopicPartition { topic: topic.into(), partition }
 }
 
 #[tokio::test]

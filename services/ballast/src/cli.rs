@@ -9,6 +9,7 @@ pub mod confirm;
 pub mod exit;
 pub mod goal_flags;
 pub mod lab;
+pub mod limit_flags;
 pub mod log_offline;
 pub mod output;
 pub mod partition;

@@ -2,59 +2,39 @@
 //! form.
 
 use ballast_cluster::{BrokerId, Reassignment};
-use ballast_planner::{Alternative, Balance, Cost, Goal, GoalKind, Outcome, PerResource, Resource, ResourceBalance, Unmet};
+use ballast_planner::{Alternative, Balance, Bounds, Cost, Goal, GoalKind, PerResource, Resource, ResourceBalance, Unmet};
 use ballast_proto::Timestamp as WireTimestamp;
 use ballast_proto::analyzer::v1 as wire;
 
+use crate::rpc::document::PlanDocument;
 use crate::view::Plan;
 
 /// The value of the `format` key.
-const FORMAT: &str = "ballast.plan.v1";
+pub const FORMAT: &str = "ballast.plan.v1";
 
-/// A plan with all its moves, as made without a server: it has no name.
-pub fn plan_message(
-    cluster: &str,
-    base_sequence: u64,
-    goal: &Goal,
-    seed: u64,
-    outcome: &Outcome,
-    timings: Option<wire::Timings>,
-) -> wire::Plan {
-    wire::Plan {
-        format: FORMAT.to_owned(),
-        name: String::new(),
-        cluster: cluster.to_owned(),
-        base_sequence,
-        goal: Some(plan_goal(goal)),
-        seed,
-        bounds: Some(wire::Bounds {
-            moved_bytes: outcome.bounds.moved_bytes,
-            seconds: outcome.bounds.seconds,
-            max_utilization: Some(max_utilization(&outcome.bounds.max_utilization)),
-        }),
-        alternatives: (1..).zip(&outcome.alternatives).map(|(rank, found)| alternative(rank, found)).collect(),
+/// A recorded plan, its moves left out when they are more than `moves_max` in all.
+pub fn recorded_plan(plan: &Plan, timings: Option<wire::Timings>, moves_max: usize) -> wire::Plan {
+    let document = PlanDocument {
+        cluster: &plan.cluster,
+        base_sequence: plan.base_sequence,
+        data_bytes: plan.data_bytes,
+        goal: &plan.goal,
+        seed: plan.seed,
+        outcome: &plan.outcome,
         timings,
-        created_at: None,
-        sequence: 0,
-    }
-}
-
-/// A recorded plan with all its moves.
-pub fn recorded_plan(plan: &Plan, timings: Option<wire::Timings>) -> wire::Plan {
+    };
     wire::Plan {
         name: plan.name.clone(),
         created_at: Some(WireTimestamp::from_milliseconds(plan.drafted_at.milliseconds)),
         sequence: plan.sequence,
-        ..plan_message(&plan.cluster, plan.base_sequence, &plan.goal, plan.seed, &plan.outcome, timings)
+        ..without_many_moves(&document, moves_max)
     }
 }
 
 /// The plan, its moves left out when they are more than `moves_max` in all.
-pub fn without_many_moves(mut plan: wire::Plan, moves_max: usize) -> wire::Plan {
-    if plan.alternatives.iter().map(|alternative| alternative.moves.len()).sum::<usize>() > moves_max {
-        plan.alternatives.iter_mut().for_each(|alternative| alternative.moves.clear());
-    }
-    plan
+pub fn without_many_moves(document: &PlanDocument<'_>, moves_max: usize) -> wire::Plan {
+    let moves_total: usize = document.outcome.alternatives.iter().map(|alternative| alternative.moves.len()).sum();
+    document.message(if moves_total > moves_max { 0 } else { moves_max })
 }
 
 pub fn summary(plan: &Plan) -> wire::PlanSummary {
@@ -74,7 +54,7 @@ pub fn summary(plan: &Plan) -> wire::PlanSummary {
     }
 }
 
-fn plan_goal(goal: &Goal) -> wire::PlanGoal {
+pub fn plan_goal(goal: &Goal) -> wire::PlanGoal {
     let kind = match goal.kind {
         GoalKind::Rebalance => wire::GoalKind::Rebalance,
         GoalKind::Evacuate => wire::GoalKind::Evacuate,
@@ -86,15 +66,33 @@ fn plan_goal(goal: &Goal) -> wire::PlanGoal {
     wire::PlanGoal { kind: kind as i32, brokers: ids(&goal.brokers), band: goal.band.as_fraction() }
 }
 
-fn alternative(rank: u32, alternative: &Alternative) -> wire::Alternative {
+pub fn bounds(bounds: &Bounds) -> wire::Bounds {
+    wire::Bounds {
+        moved_bytes: bounds.moved_bytes,
+        seconds: bounds.seconds,
+        max_utilization: Some(max_utilization(&bounds.max_utilization)),
+    }
+}
+
+/// With its first `moves_max` moves.
+pub fn alternative(rank: u32, alternative: &Alternative, moves_max: usize) -> wire::Alternative {
+    wire::Alternative {
+        unmet: alternative.unmet.iter().map(unmet).collect(),
+        moves: alternative.moves.iter().take(moves_max).map(planned_move).collect(),
+        ..alternative_head(rank, alternative)
+    }
+}
+
+/// Without its lists.
+pub fn alternative_head(rank: u32, alternative: &Alternative) -> wire::Alternative {
     wire::Alternative {
         rank,
         label: alternative.label.as_str().to_owned(),
         why: alternative.why.clone(),
         cost: Some(cost(&alternative.cost)),
         balance: Some(balance(&alternative.balance)),
-        unmet: alternative.unmet.iter().map(unmet).collect(),
-        moves: alternative.moves.iter().map(planned_move).collect(),
+        unmet: Vec::new(),
+        moves: Vec::new(),
         moves_total: count(alternative.moves.len()),
     }
 }

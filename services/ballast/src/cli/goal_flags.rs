@@ -1,60 +1,52 @@
 //! The goal of a plan as flags: the same for `plan create` and `plan offline`. Must not know how a plan is found.
 
-use ballast_analyzer::{evaluations, excluded_topics};
+use ballast_analyzer::evaluations;
 use ballast_cluster::{BrokerId, Snapshot, TopicPartition};
 use ballast_planner::{Band, Goal, GoalKind, Limits};
 use ballast_proto::analyzer::v1 as wire;
 use ballast_proto::analyzer::v1::create_plan_request::Goal as WireGoal;
 use clap::{ArgGroup, Args};
-use regex::Regex;
 
 use super::ClientOptions;
 use super::exit::CliError;
-use crate::quantity::{Span, parse_size};
+use super::limit_flags::LimitFlags;
+use crate::quantity::Span;
+
+const GOAL: &str = "Goal (exactly one)";
+const SEARCH: &str = "Search";
 
 #[derive(Args, Clone, Debug)]
 #[command(group(ArgGroup::new("goal").required(true).args(["evacuate", "drain", "demote", "expand", "rebalance", "topic"])))]
 pub struct GoalFlags {
     /// Dead brokers: restore the replica count elsewhere.
-    #[arg(long, value_delimiter = ',', value_name = "ID,..")]
+    #[arg(long, value_delimiter = ',', value_name = "ID,..", help_heading = GOAL)]
     pub evacuate: Vec<i32>,
     /// Live brokers, to be emptied.
-    #[arg(long, value_delimiter = ',', value_name = "ID,..")]
+    #[arg(long, value_delimiter = ',', value_name = "ID,..", help_heading = GOAL)]
     pub drain: Vec<i32>,
     /// Leadership away from live brokers; nothing is copied.
-    #[arg(long, value_delimiter = ',', value_name = "ID,..")]
+    #[arg(long, value_delimiter = ',', value_name = "ID,..", help_heading = GOAL)]
     pub demote: Vec<i32>,
     /// Live brokers, to be filled.
-    #[arg(long, value_delimiter = ',', value_name = "ID,..")]
+    #[arg(long, value_delimiter = ',', value_name = "ID,..", help_heading = GOAL)]
     pub expand: Vec<i32>,
     /// Repair every hard violation, then balance.
-    #[arg(long)]
+    #[arg(long, help_heading = GOAL)]
     pub rebalance: bool,
     /// Exactly these replica lists.
-    #[arg(long, num_args = 1.., value_name = "T:P=1,2,3", value_parser = parse_target)]
+    #[arg(long, num_args = 1.., value_name = "T:P=1,2,3", value_parser = parse_target, help_heading = GOAL)]
     pub topic: Vec<Target>,
     /// How far from the mean a broker may be, as a fraction of it.
-    #[arg(long, default_value = "0.10", value_parser = parse_band)]
+    #[arg(long, default_value = "0.10", value_name = "FRACTION", value_parser = parse_band, help_heading = SEARCH)]
     pub band: Band,
     /// Another seed may find another plan.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "S", help_heading = SEARCH)]
     pub seed: u64,
     /// How long the search may take; becomes a number of evaluations.
-    #[arg(long, value_name = "10s")]
+    #[arg(long, value_name = "10s", help_heading = SEARCH)]
     pub time_budget: Option<Span>,
-    /// Topics with a match stay as they are.
-    #[arg(long, value_name = "REGEX", value_parser = parse_pattern)]
-    pub exclude_topic: Vec<String>,
-    /// Brokers that get nothing.
-    #[arg(long, value_delimiter = ',', value_name = "ID,..")]
-    pub exclude_broker: Vec<i32>,
-    /// Most bytes to copy, e.g. 10GB.
-    #[arg(long, value_name = "N", value_parser = parse_size)]
-    pub max_bytes: Option<u64>,
-    #[arg(long, value_name = "N")]
-    pub max_moves: Option<u64>,
-    #[arg(long, value_name = "N")]
-    pub max_leader_moves: Option<u64>,
+    #[command(flatten)]
+    pub limits: LimitFlags,
 }
 
 /// `T:P=1,2,3`.
@@ -84,13 +76,6 @@ fn parse_band(text: &str) -> Result<Band, String> {
     Band::parse(text).ok_or_else(|| "a fraction between 0 and 1 with at most six decimals, e.g. 0.10".to_owned())
 }
 
-/// Refused here already, so that a typing error costs no connection.
-fn parse_pattern(text: &str) -> Result<String, String> {
-    Regex::new(text)
-        .map(|_| text.to_owned())
-        .map_err(|error| error.to_string().lines().last().unwrap_or("no regular expression").to_owned())
-}
-
 impl GoalFlags {
     fn kind(&self) -> (GoalKind, &[i32]) {
         match self {
@@ -116,17 +101,8 @@ impl GoalFlags {
 
     /// For the planner in this process, on this snapshot.
     pub fn limits(&self, snapshot: &Snapshot) -> Result<Limits, CliError> {
-        let excluded_topics =
-            excluded_topics(snapshot, &self.exclude_topic).map_err(|error| CliError::usage(error.to_string()))?;
-        Ok(Limits {
-            excluded_topics,
-            excluded_brokers: self.exclude_broker.iter().copied().map(BrokerId).collect(),
-            bytes_max: self.max_bytes,
-            moves_max: self.max_moves,
-            leader_moves_max: self.max_leader_moves,
-            evaluations_max: self.time_budget.map(|budget| evaluations(budget.0)),
-            ..Limits::default()
-        })
+        let limits = self.limits.limits(snapshot)?;
+        Ok(Limits { evaluations_max: self.time_budget.map(|budget| evaluations(budget.0)), ..limits })
     }
 
     /// For a server.
@@ -148,14 +124,10 @@ impl GoalFlags {
             band_parts_per_million: Some(self.band.parts_per_million),
             seed: self.seed,
             time_budget_milliseconds: budget.map_err(|_| CliError::usage("--time-budget is too long"))?,
-            exclude_topics: self.exclude_topic.clone(),
-            exclude_brokers: self.exclude_broker.clone(),
-            max_bytes: self.max_bytes,
-            max_moves: self.max_moves,
-            max_leader_moves: self.max_leader_moves,
             request_id: options.request_id(),
             validate_only: options.dry_run,
             reason: options.reason(),
+            ..self.limits.request()
         })
     }
 }

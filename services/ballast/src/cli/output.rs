@@ -1,7 +1,7 @@
 //! Prints answers: tables for people, JSON for programs, names for loops in a shell. Must not know what the answers mean. With JSON
 //! nothing else goes to standard output.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 
 use ballast_rpc::Reason;
 use clap::ValueEnum;
@@ -25,6 +25,9 @@ pub enum Format {
     Name,
 }
 
+/// What goes to standard output at once.
+const STREAM_BUFFER_BYTES: usize = 1 << 16;
+
 /// Where and how a command prints.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
@@ -44,8 +47,8 @@ impl Output {
     pub fn one<T: Serialize>(&self, thing: &T, name: &str, view: impl FnOnce(&Self) -> String) -> Result<(), CliError> {
         match self.format {
             Format::Table => line(&view(self)),
-            Format::Json => line(&pretty(thing)?),
-            Format::Jsonl => line(&compact(thing)?),
+            Format::Json => streamed(|out| serde_json::to_writer_pretty(out, thing)),
+            Format::Jsonl => streamed(|out| serde_json::to_writer(out, thing)),
             Format::Name => line(name),
         }
     }
@@ -130,10 +133,21 @@ pub fn line(text: &str) -> Result<(), CliError> {
 
 /// Bytes as they are.
 pub fn raw(bytes: &[u8]) -> Result<(), CliError> {
-    match std::io::stdout().lock().write_all(bytes) {
+    written(io::stdout().lock().write_all(bytes))
+}
+
+/// JSON as it is made, and a line break: what is printed may be larger than what it is printed from.
+fn streamed(print: impl FnOnce(&mut dyn io::Write) -> serde_json::Result<()>) -> Result<(), CliError> {
+    let mut out = BufWriter::with_capacity(STREAM_BUFFER_BYTES, io::stdout().lock());
+    let printed = print(&mut out).map_err(io::Error::from);
+    written(printed.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+}
+
+fn written(result: io::Result<()>) -> Result<(), CliError> {
+    match result {
         Ok(()) => Ok(()),
         // The reader has seen enough (`| head`): not an error of ours.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(Exit::Ok as i32),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(Exit::Ok as i32),
         Err(error) => Err(CliError::new(Exit::Error, Reason::Internal, format!("cannot write to standard output: {error}"))),
     }
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use ballast_analyzer::plan_message;
-use ballast_planner::{plan, validate};
+use ballast_analyzer::PlanDocument;
+use ballast_planner::{Limits, plan_observed, validate};
 use ballast_proto::analyzer::v1::Timings;
 use clap::Args;
 
@@ -20,9 +20,9 @@ pub struct OfflineArgs {
     pub snapshot: PathBuf,
     #[command(flatten)]
     pub goal: GoalFlags,
-    /// Taken for scripts' sake: the search runs on one thread and gives the same plan whatever is asked for.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub threads: u32,
+    /// Threads to plan with; the plan is the same whatever their number.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Search")]
+    pub threads: u16,
 }
 
 #[expect(clippy::disallowed_methods, reason = "measures how long reading and planning took, decides nothing")]
@@ -32,15 +32,33 @@ pub fn run(options: &ClientOptions, args: &OfflineArgs) -> Result<(), CliError> 
         .map_err(|error| CliError::coded(error.reason(), format!("{}: {error}", args.snapshot.display())))?;
     let read_milliseconds = milliseconds(started);
     let goal = args.goal.goal();
-    let limits = args.goal.limits(&snapshot)?;
+    let limits = Limits { threads: args.threads.into(), ..args.goal.limits(&snapshot)? };
     validate(&snapshot, &goal, &limits).map_err(|error| CliError::coded(error.reason(), error.to_string()))?;
     let started = Instant::now();
-    let outcome = plan(&snapshot, &goal, &limits, args.goal.seed);
+    let mut first_valid_milliseconds = None;
+    let mut first_valid = || first_valid_milliseconds = Some(milliseconds(started));
+    let outcome = plan_observed(&snapshot, &goal, &limits, args.goal.seed, &mut first_valid);
     let total_milliseconds = milliseconds(started);
-    // The search gives all alternatives at once: the first is valid when they all are.
-    let timings = Timings { read_milliseconds, first_valid_milliseconds: total_milliseconds, total_milliseconds, threads: 1 };
-    let message = plan_message(&snapshot.cluster, snapshot.sequence, &goal, args.goal.seed, &outcome, Some(timings));
-    options.output_or(Format::Json).one(&message, "", |output| plan_view::show(output, &message, 1))
+    let timings = Timings {
+        read_milliseconds,
+        first_valid_milliseconds: first_valid_milliseconds.unwrap_or(total_milliseconds),
+        total_milliseconds,
+        threads: args.threads.into(),
+    };
+    let (cluster, base_sequence, data_bytes) = (snapshot.cluster.clone(), snapshot.sequence, snapshot.data_bytes());
+    // As large as the plan of a large cluster, and of no more use.
+    drop(snapshot);
+    let document = PlanDocument {
+        cluster: &cluster,
+        base_sequence,
+        data_bytes: Some(data_bytes),
+        goal: &goal,
+        seed: args.goal.seed,
+        outcome: &outcome,
+        timings: Some(timings),
+    };
+    let output = options.output_or(Format::Json);
+    output.one(&document, "", |output| plan_view::show(output, &document.message(plan_view::MOVES_SHOWN), 1))
 }
 
 fn milliseconds(started: Instant) -> u64 {

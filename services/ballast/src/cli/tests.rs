@@ -42,6 +42,12 @@ fn every_command_of_the_contract_is_understood() {
         "plan create --rebalance --request-id 8f14e45f-ceea-467f-9575-3e1b0a6b8f00",
         "plan create --topic t:0=1,2,3 u:1=2,3",
         "plan create --topic t:0=1,2,3 --topic u:1=2,3",
+        "plan create --rebalance --only-topic ^orders --only-topic pay --only-partition t:0 --only-partition t:1",
+        "plan create --rebalance --only-to-broker 1,2 --ignore-idle-topics --keep-spread-topics --spread-topics",
+        "plan create --rebalance --min-leaders ^orders$=1 --min-leaders pay=2 --failure-room rack --max-replicas-per-broker 4000",
+        "plan create --rebalance --max-utilization-disk 0.8 --max-utilization-network 0.75 --max-utilization-cpu 1",
+        "plan create --topic t:0=1,2,3 --across-groups",
+        "plan offline --snapshot f --drain 1 --only-to-broker 2,3 --failure-room broker --max-utilization-disk 0.85",
         "lab cluster --brokers 12 --topics 20 --partitions 200 --seed 3 --replication 2 --racks 4 --groups 2 --dead 1 --new 1",
         "lab cluster --preset fleet-200 --draining 2 --shift 1 --kill 3,4",
         "plan list",
@@ -101,6 +107,14 @@ fn wrong_usage_is_refused_with_exit_code_2() {
     check_refused("plan create --rebalance --band 1.5", ErrorKind::ValueValidation);
     check_refused("plan create --topic t:0", ErrorKind::ValueValidation);
     check_refused("plan create --rebalance --exclude-topic (", ErrorKind::ValueValidation);
+    check_refused("plan create --rebalance --only-topic (", ErrorKind::ValueValidation);
+    check_refused("plan create --rebalance --only-partition t", ErrorKind::ValueValidation);
+    check_refused("plan create --rebalance --min-leaders t=0", ErrorKind::ValueValidation);
+    check_refused("plan create --rebalance --max-utilization-cpu 1.1", ErrorKind::ValueValidation);
+    check_refused("plan create --rebalance --max-replicas-per-broker 0", ErrorKind::ValueValidation);
+    check_refused("plan create --rebalance --failure-room cluster", ErrorKind::InvalidValue);
+    check_refused("plan create --rebalance --across-groups", ErrorKind::ArgumentConflict);
+    check_refused("plan offline --snapshot f --rebalance --threads 0", ErrorKind::ValueValidation);
     check_refused("plan moves p --alternative 0", ErrorKind::ValueValidation);
     check_refused("throttle set", ErrorKind::MissingRequiredArgument);
     check_refused("throttle set --max fast", ErrorKind::ValueValidation);

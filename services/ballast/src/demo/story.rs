@@ -126,7 +126,7 @@ impl<'a> Story<'a> {
         let plan = clients.plan(goal, "broker lost").await?;
         let least = plan.bounds.as_ref().map_or(0, |bounds| bounds.moved_bytes);
         self.narrator.say(&format!("{}: no plan can copy less than {}.", plan.name, bytes(least)));
-        self.narrator.say(&plan_view::alternatives(&self.narrator.output, &plan.alternatives));
+        self.narrator.say(&plan_view::alternatives(&self.narrator.output, &plan));
         if let Some(first) = plan.alternatives.first() {
             self.narrator.say(&format!("The first is taken: {}", first.why));
         }
@@ -249,7 +249,7 @@ impl<'a> Story<'a> {
         self.narrator.chapter("A rebalance is begun, and taken back");
         let before = clients.replica_lists().await?;
         let plan = clients.plan(Goal::Rebalance(RebalanceGoal {}), "even out the load").await?;
-        self.narrator.say(&plan_view::alternatives(&self.narrator.output, &plan.alternatives));
+        self.narrator.say(&plan_view::alternatives(&self.narrator.output, &plan));
         let mut task = clients.start(&plan.name, "even out the load").await?;
         let mut progress = self.narrator.progress();
         while !is_end(task.state()) && (task.steps_done < 3 || task.bytes_done == 0) {

@@ -129,6 +129,7 @@ impl World {
             seed: 0,
             band_parts_per_million: 100_000,
             snapshot: ChunkSet { hash: [0; 32], chunks: 0, bytes: 0 },
+            input: None,
             outcome: Arc::new(Outcome { bounds, alternatives: vec![alternative] }),
         });
         append(self.log.as_ref(), &StreamName::plan(&plan), &drafted, self.clock.now()).await;

@@ -1,6 +1,6 @@
 //! Plans on a snapshot and gives both as the JSON that commands print. Must not look into either.
 
-use ballast_analyzer::plan_message;
+use ballast_analyzer::PlanDocument;
 use ballast_cluster::Snapshot;
 use ballast_plan_check::{CheckOptions, Finding, Report, check};
 use ballast_planner::{Goal, Limits, plan, validate};
@@ -18,11 +18,18 @@ impl Planned {
     pub fn new(snapshot: &Snapshot, goal: &Goal, limits: &Limits, seed: u64) -> Planned {
         validate(snapshot, goal, limits).expect("the tests ask for what can be asked for");
         let outcome = plan(snapshot, goal, limits, seed);
-        let timings = ballast_proto::analyzer::v1::Timings::default();
-        let message = plan_message(&snapshot.cluster, snapshot.sequence, goal, seed, &outcome, Some(timings));
+        let document = PlanDocument {
+            cluster: &snapshot.cluster,
+            base_sequence: snapshot.sequence,
+            data_bytes: Some(snapshot.data_bytes()),
+            goal,
+            seed,
+            outcome: &outcome,
+            timings: Some(ballast_proto::analyzer::v1::Timings::default()),
+        };
         Planned {
             snapshot: serde_json::from_str(&ballast_snapshot_file::write(snapshot)).expect("what is written is JSON"),
-            plan: serde_json::to_value(message).expect("a message is JSON"),
+            plan: serde_json::to_value(document).expect("a plan is JSON"),
             options: options(goal, limits),
         }
     }
