@@ -27,13 +27,18 @@ fn moved_bytes(model: &Model<'_>, reached: &Placement, alternative: &Alternative
         GoalKind::Expand => named_deficit(model, reached),
         GoalKind::Rebalance => {
             let forced = forced(model, reached);
-            let repaired = alternative.unmet.iter().all(|unmet| !unmet.hard || unmet.goal == UnmetGoal::Capacity);
+            let repaired = alternative.unmet.iter().all(|unmet| !unmet.hard || moves_no_mean(unmet.goal));
             let whole = repaired && !model.brokers.iter().any(|broker| broker.capacity[DISK] == 0);
             // The means after are known only when every violation is repaired: then all complete plans have the same.
             let (surplus, deficit) = if whole { surplus_and_deficit(model, reached, &forced) } else { (0, 0) };
             forced.certain.saturating_add(forced.racks.max(surplus)).max(deficit)
         }
     }
+}
+
+/// Rules that may stay broken while all that counts towards the means is where it belongs.
+fn moves_no_mean(goal: UnmetGoal) -> bool {
+    matches!(goal, UnmetGoal::Capacity | UnmetGoal::ReplicaCap)
 }
 
 struct Forced {

@@ -58,27 +58,28 @@ fn tell(model: &Model<'_>, candidate: Candidate) -> Told {
     Told { is_main, schedule, alternative, standing }
 }
 
-/// Tells all candidates, on as many threads as there are.
+/// Tells all candidates, dealt to as many threads as there are.
 fn tell_all(model: &Model<'_>, candidates: Vec<Candidate>) -> Vec<Told> {
-    let share = candidates.len().div_ceil(model.limits.threads.max(1));
-    let mut parts: Vec<Vec<Candidate>> = Vec::new();
+    let threads = model.limits.threads.max(1);
+    let mut hands: Vec<Vec<(usize, Candidate)>> = (0..threads).map(|_| Vec::new()).collect();
     for (at, candidate) in candidates.into_iter().enumerate() {
-        if at % share == 0 {
-            parts.push(Vec::new());
-        }
-        parts.last_mut().expect("one was pushed before the first candidate").push(candidate);
+        hands[at % threads].push((at, candidate));
     }
-    let each = |part: Vec<Candidate>| part.into_iter().map(|candidate| tell(model, candidate)).collect::<Vec<_>>();
-    std::thread::scope(|scope| {
-        let mut parts = parts.into_iter();
-        let own = parts.next().unwrap_or_default();
-        let others: Vec<_> = parts.map(|part| scope.spawn(|| each(part))).collect();
+    let each = |hand: Vec<(usize, Candidate)>| -> Vec<(usize, Told)> {
+        hand.into_iter().map(|(at, candidate)| (at, tell(model, candidate))).collect()
+    };
+    let mut told = std::thread::scope(|scope| {
+        let mut hands = hands.into_iter();
+        let own = hands.next().unwrap_or_default();
+        let others: Vec<_> = hands.map(|hand| scope.spawn(|| each(hand))).collect();
         let mut told = each(own);
         for other in others {
             told.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         told
-    })
+    });
+    told.sort_by_key(|(at, _)| *at);
+    told.into_iter().map(|(_, told)| told).collect()
 }
 
 pub(crate) fn outcome(model: &Model<'_>, candidates: Vec<Candidate>) -> Outcome {

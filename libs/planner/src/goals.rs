@@ -87,7 +87,7 @@ fn rebalance(model: &Model<'_>, first_valid: &mut dyn FnMut()) -> Vec<Candidate>
     // Where nothing had to be repaired, and nothing is left outside, a second planning has nothing to do.
     let is_done = is_whole && steps.iter().all(|steps| steps.outside() == 0);
     let full = if is_done {
-        startable(model, placement).0
+        placement
     } else {
         settle(model, placement, &mut |model, placement| {
             let mut placement = placement;

@@ -168,7 +168,7 @@ impl Run {
         waiting.drain(..gone);
         let able = |&&at: &&u32| self.copies[at as usize].stage == Stage::Waiting && self.grant(at) > 0;
         let found = waiting.iter().take(LOOK_AHEAD_MAX).find(able).copied();
-        if found.is_none() && waiting.len() > LOOK_AHEAD_MAX {
+        if found.is_none() && waiting.iter().take(LOOK_AHEAD_MAX).filter(|at| is_gone(at)).count() > LOOK_AHEAD_MAX / 2 {
             waiting.retain(|at| !is_gone(at));
         }
         self.ports[port].waiting = waiting;

@@ -10,6 +10,9 @@ use crate::rules::rack_excess;
 
 /// Passes over all changes: taking one back may make room for another's return. Each takes something back, the number is a guard.
 const PASSES_MAX: usize = 8;
+/// Of so many changes the first passes take nearly all.
+const CHANGES_MANY: usize = 20_000;
+const PASSES_FEW: usize = 3;
 /// A rise of the penalty that is none.
 const ROUNDING: f64 = 1e-12;
 
@@ -22,7 +25,7 @@ impl Descent<'_> {
             .filter(|&partition| self.concerns(partition) && self.placement.is_changed(model, partition))
             .collect();
         changed.sort_by_key(|&partition| (Reverse(model.partitions[partition].bytes()), partition));
-        for _ in 0..PASSES_MAX {
+        for _ in 0..if changed.len() > CHANGES_MANY { PASSES_FEW } else { PASSES_MAX } {
             let mut returned = false;
             for &partition in &changed {
                 for slot in model.partitions[partition].slots() {
