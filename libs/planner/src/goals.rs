@@ -19,7 +19,7 @@ pub(crate) use targets::{refusal as refused_target, resolve as targets};
 const ROUNDS_MAX: usize = 24;
 /// On large clusters the first rounds take all but crumbs, and each looks at everything again.
 const SLOTS_MANY: usize = 100_000;
-const ROUNDS_FEW: usize = 3;
+const ROUNDS_FEW: usize = 2;
 
 /// Evaluations that settling may always spend.
 const SETTLING_EVALUATIONS_MIN: u64 = 20_000_000;

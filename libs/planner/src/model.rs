@@ -170,6 +170,12 @@ impl<'a> Model<'a> {
             measured: [true; 4],
             group_names,
         };
+        let partitions: usize = snapshot.topics.iter().map(|topic| topic.partitions.len()).sum();
+        let slots: usize = snapshot.partitions().map(|(_, partition)| partition.replicas.len()).sum();
+        model.partitions.reserve_exact(partitions);
+        model.slots.reserve_exact(slots);
+        model.owner.reserve_exact(slots);
+        model.in_sync.reserve_exact(slots);
         let mut topics: Vec<&Topic> = snapshot.topics.iter().collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         let excluded: BTreeSet<&str> = limits.excluded_topics.iter().map(String::as_str).collect();
@@ -193,7 +199,6 @@ impl<'a> Model<'a> {
         model.keep_sums_in_range();
         model.put_brokers_in_order(seed);
         model.leave_alone();
-        model.take_stock();
         model
     }
 
@@ -245,8 +250,13 @@ impl<'a> Model<'a> {
         let most = 1u64 << 63;
         let figures: [fn(&mut PartitionFacts) -> &mut u64; 5] =
             [|p| &mut p.size, |p| &mut p.produce, |p| &mut p.out, |p| &mut p.leader_cpu, |p| &mut p.follower_cpu];
-        for figure in figures {
-            let total: u128 = self.partitions.iter_mut().map(|p| u128::from(*figure(p)) * u128::from(p.len)).sum();
+        let mut totals = [0u128; 5];
+        for p in &self.partitions {
+            for (total, figure) in totals.iter_mut().zip([p.size, p.produce, p.out, p.leader_cpu, p.follower_cpu]) {
+                *total += u128::from(figure) * u128::from(p.len);
+            }
+        }
+        for (figure, total) in figures.into_iter().zip(totals) {
             if total > u128::from(most) {
                 let share = most / self.slots.len().max(1) as u64;
                 for partition in &mut self.partitions {
@@ -264,23 +274,20 @@ impl<'a> Model<'a> {
 
     /// Brokers by what they are and hold, by id only where that is the same; racks by their first broker.
     fn put_brokers_in_order(&mut self, seed: u64) {
-        let mut held = vec![([0u64; 4], 0u32, 0u32); self.brokers.len()];
-        for facts in &self.partitions {
-            for &broker in &self.slots[facts.slots()] {
-                let (load, count, leaders) = &mut held[broker as usize];
-                add(load, &facts.role(facts.leader == broker));
-                *count += 1;
-                *leaders += u32::from(facts.leader == broker);
-            }
-        }
+        self.take_stock();
         let mut order: Vec<u32> = (0..self.brokers.len() as u32).collect();
         order.sort_by_key(|&at| {
-            let facts = &self.brokers[at as usize];
-            (facts.group, facts.standing as u8, facts.capacity, held[at as usize], facts.id)
+            let at = at as usize;
+            let facts = &self.brokers[at];
+            let holds = (self.present_load[at], self.present_counts[at], self.places[at]);
+            (facts.group, facts.standing as u8, facts.capacity, holds, facts.id)
         });
         let mut place = vec![0u32; order.len()];
         order.iter().zip(0..).for_each(|(&was, is)| place[was as usize] = is);
         self.brokers = order.iter().map(|&was| self.brokers[was as usize].clone()).collect();
+        self.present_load = order.iter().map(|&was| self.present_load[was as usize]).collect();
+        self.present_counts = order.iter().map(|&was| self.present_counts[was as usize]).collect();
+        self.places = order.iter().map(|&was| self.places[was as usize]).collect();
         self.ids = Ids::new(self.brokers.iter().map(|broker| broker.id));
         self.slots.iter_mut().for_each(|broker| *broker = place[*broker as usize]);
         for facts in self.partitions.iter_mut().filter(|facts| facts.leader != NOBODY) {
