@@ -35,7 +35,7 @@ pub(crate) fn reason(model: &Model<'_>, present: &[Loads], edges: &Edges, after:
     }
     for (brokers, above) in [(&gone, true), (&joined, false)] {
         for &broker in brokers {
-            if let Some(resource) = off_band(present, edges, broker, above) {
+            if let Some(resource) = off_band(present, edges, broker, above, &Resource::ALL) {
                 let what = sides(model, present, edges, after, broker, resource, above);
                 let other = joined.first().filter(|_| above).or(gone.first());
                 let other = other.map_or(String::new(), |&other| ends(model, present, edges, after, other, resource));
@@ -60,7 +60,8 @@ fn leadership(model: &Model<'_>, present: &[Loads], edges: &Edges, after: &Place
         return format!("Leadership leaves broker {from} for broker {to}; nothing is copied.");
     }
     for (broker, above) in [(was, true), (is, false)] {
-        if let Some(resource) = off_band(present, edges, broker, above) {
+        // Leading moves neither disk nor network in.
+        if let Some(resource) = off_band(present, edges, broker, above, &[Resource::NetworkOut, Resource::Cpu]) {
             let what = sides(model, present, edges, after, broker, resource, above);
             let other = ends(model, present, edges, after, if above { is } else { was }, resource);
             return format!("{what}: leadership goes from {from} to {to}, nothing is copied{other}.");
@@ -96,10 +97,10 @@ fn over_mean(present: &[Loads], edges: &Edges, after: &Placement, broker: u32, r
     [present[broker as usize][r], after.load[broker as usize][r]].map(|load| edges.over_mean(broker, r, load))
 }
 
-/// The resource on which a broker is outside the band on that side.
-fn off_band(present: &[Loads], edges: &Edges, broker: u32, above: bool) -> Option<Resource> {
+/// The first of these resources on which a broker is outside the band on that side.
+fn off_band(present: &[Loads], edges: &Edges, broker: u32, above: bool, of: &[Resource]) -> Option<Resource> {
     let at = broker as usize;
-    Resource::ALL.into_iter().find(|&resource| {
+    of.iter().copied().find(|&resource| {
         let r = resource as usize;
         if above { present[at][r] > edges.high[at][r] } else { present[at][r] < edges.low[at][r] }
     })

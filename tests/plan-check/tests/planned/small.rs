@@ -108,10 +108,11 @@ pub fn limits(snapshot: &Snapshot, goal: &Goal, dice: &mut Dice) -> Limits {
 #[allow(dead_code, reason = "not every test narrows plans down")]
 pub fn narrow(snapshot: &Snapshot, dice: &mut Dice) -> Limits {
     let mut limits = Limits::default();
-    let topic = &snapshot.topics[dice.below(snapshot.topics.len() as u64) as usize].name;
+    let topic = &snapshot.topics[dice.below(snapshot.topics.len() as u64) as usize];
+    let (partitions, topic) = (topic.partitions.iter().take(3).map(|partition| partition.index), &topic.name);
     match dice.below(4) {
         0 => limits.only_topics = vec![topic.clone()],
-        1 => limits.only_partitions = (0..3).map(|index| TopicPartition::new(topic.clone(), index)).collect(),
+        1 => limits.only_partitions = partitions.map(|index| TopicPartition::new(topic.clone(), index)).collect(),
         2 => limits.only_to_brokers = snapshot.brokers.iter().map(|broker| broker.id).step_by(2).collect(),
         _ => limits.spread_topics = true,
     }
