@@ -41,11 +41,6 @@ impl Directory {
         }
         Ok(Self { path: path.to_path_buf(), _lock: lock })
     }
-
-    /// Where sled keeps its files.
-    pub(crate) fn store_folder(&self) -> PathBuf {
-        self.path.join(STORE_FOLDER)
-    }
 }
 
 /// Checks that `path` is a data directory that no process uses, and keeps others out while the answer lives. Writes nothing.
@@ -62,6 +57,27 @@ pub(crate) fn hold_stopped(path: &Path) -> Result<Option<File>, OpenError> {
     }
 }
 
+/// Keeps sled from the files in `store` while the answer lives. `None`: threads of a sled of this process still use them.
+pub(crate) fn hold_store(store: &Path) -> Result<Option<StoreHold>, OpenError> {
+    let data = store.join("db");
+    let file = match File::open(&data) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(StoreHold { _data: None })),
+        Err(error) => return Err(io_error("open", &data)(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(StoreHold { _data: Some(file) })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(io_error("lock", &data)(error)),
+    }
+}
+
+/// sled's own lock, on its data file; none is needed where there is no such file.
+pub(crate) struct StoreHold {
+    _data: Option<File>,
+}
+
+/// Where sled keeps its files.
 pub(crate) fn store_folder_of(path: &Path) -> PathBuf {
     path.join(STORE_FOLDER)
 }

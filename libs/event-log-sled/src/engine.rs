@@ -10,10 +10,11 @@ use ballast_event_log::{Append, Appended, EventLog, Head, Index, LogError};
 use ballast_events::{Envelope, StreamName};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::directory::{self, Directory};
+use crate::directory::{self, Directory, StoreHold};
 use crate::error::OpenError;
 use crate::head_file::{self, HeadFile};
 use crate::store::Store;
+use crate::trial;
 use crate::writer::{Request, Writer};
 
 /// Appends that wait in memory; more wait in their callers.
@@ -70,30 +71,22 @@ pub(crate) struct Shared {
 }
 
 impl SledLog {
-    /// Opens the log of a data directory, which is created when it does not exist, and verifies all of it.
+    /// Opens the log of a data directory, which is created when it does not exist, and verifies all of it. A log that is refused
+    /// stays as it was, down to the last byte, unless its volume has no place for a copy.
     pub async fn open(data_directory: &Path, clock: Clock, options: Options) -> Result<Self, OpenError> {
         let path = data_directory.to_path_buf();
         let directory = blocking(move || Directory::take(&path)).await?;
-        let mut polls = 0;
-        let (store, directory) = loop {
-            let folder = directory.store_folder();
-            let opened = blocking(move || {
-                directory::delete_unfinished_snapshots(&folder)?;
-                Store::open(&folder, options.cache_bytes)
-            });
-            match opened.await? {
-                Some(store) => break (store, directory),
-                None if polls < RELEASE_POLLS => polls += 1,
-                None => return Err(OpenError::InUse(directory.path.clone())),
-            }
-            tokio::time::sleep(RELEASE_POLL).await;
-        };
-        blocking(move || Self::start(store, directory, clock, options)).await
+        let path = directory.path.clone();
+        let hold = released(&directory::store_folder_of(&path)).await?;
+        let hold = hold.ok_or_else(|| OpenError::InUse(path.clone()))?;
+        let index = checked(&path, options).await?;
+        drop(hold);
+        blocking(move || Self::start(index, directory, clock, options)).await
     }
 
-    fn start(store: Store, directory: Directory, clock: Clock, options: Options) -> Result<Self, OpenError> {
+    fn start(checked: Option<Index>, directory: Directory, clock: Clock, options: Options) -> Result<Self, OpenError> {
         let path = directory.path.clone();
-        let index = store.fold(&path, head_file::read(&path)?, |_| ())?;
+        let (store, index) = open_store(&path, checked, options)?;
         let head_file = HeadFile::open(&path)?;
         let (announce, head) = watch::channel(index.head());
         let (requests, inbox) = mpsc::channel(QUEUE);
@@ -198,6 +191,59 @@ impl EventLog for SledLog {
             let _ = finished.await;
         }
     }
+}
+
+/// What is in the log, read from a copy of its files. `None` where there is nothing yet, and where no copy could be made.
+async fn checked(data_directory: &Path, options: Options) -> Result<Option<Index>, OpenError> {
+    let path = data_directory.to_path_buf();
+    let checked = blocking(move || {
+        let head = head_file::read(&path)?;
+        if head == Head::default() && !directory::store_folder_of(&path).exists() {
+            return Ok(None);
+        }
+        let index = trial::check(&path, head, options.cache_bytes)?;
+        if index.is_none() {
+            tracing::warn!(
+                directory = %path.display(),
+                "no place for a copy of the event log: it is opened unchecked, and may be changed if it is damaged"
+            );
+        }
+        Ok(index)
+    });
+    let checked = checked.await;
+    // sled's threads might write it anew.
+    released(&trial::folder_of(data_directory)).await?;
+    let path = data_directory.to_path_buf();
+    if let Err(error) = blocking(move || trial::remove(&path)).await {
+        tracing::warn!(%error, "the copy of the event log stays until the next start");
+    }
+    checked
+}
+
+/// Waits until no sled of this process uses the files in `folder`, and keeps them so. `None`: it does not let go.
+async fn released(folder: &Path) -> Result<Option<StoreHold>, OpenError> {
+    for _ in 0..RELEASE_POLLS {
+        let folder = folder.to_path_buf();
+        if let Some(hold) = blocking(move || directory::hold_store(&folder)).await? {
+            return Ok(Some(hold));
+        }
+        tokio::time::sleep(RELEASE_POLL).await;
+    }
+    Ok(None)
+}
+
+/// Opens the log itself. What was `checked` is not read again: sled finds the same in the same files.
+fn open_store(data_directory: &Path, checked: Option<Index>, options: Options) -> Result<(Store, Index), OpenError> {
+    let folder = directory::store_folder_of(data_directory);
+    directory::delete_unfinished_snapshots(&folder)?;
+    let store = Store::open(&folder, options.cache_bytes).map_err(|error| trial::in_place(error, data_directory))?;
+    let store = store.ok_or_else(|| OpenError::InUse(data_directory.to_path_buf()))?;
+    directory::sync_store(&folder)?;
+    let index = match checked {
+        Some(index) => store.confirm(data_directory, &index.head()).map(|()| index)?,
+        None => store.fold(data_directory, head_file::read(data_directory)?, |_| ())?,
+    };
+    Ok((store, index))
 }
 
 /// Ascending sequences as ranges without gaps.

@@ -3,7 +3,7 @@
 //! chain. The only importer of sled. Must not know what events mean.
 //!
 //! A data directory holds: `ballast.format` (whose directory this is, and in which format), `lock`, `head` (where the log ended
-//! after the last commit), and `log/` (sled's files). Others may keep files of their own beside these once the log was opened.
+//! after the last commit), `log/` (sled's files) and, while it is opened, `log.trial/` (the copy that is checked first). Others may keep files of their own beside these once the log was opened.
 
 mod directory;
 mod engine;
@@ -11,6 +11,7 @@ mod error;
 mod head_file;
 mod offline;
 mod store;
+mod trial;
 mod writer;
 
 pub use engine::{Options, SledLog};

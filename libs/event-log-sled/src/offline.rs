@@ -2,7 +2,6 @@
 //! the log's files, because opening them lets sled repair what shall be seen. Must not change anything.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use ballast_cluster::Timestamp;
@@ -11,7 +10,7 @@ use ballast_event_log::Head;
 use crate::directory;
 use crate::error::{OpenError, io_error};
 use crate::head_file;
-use crate::store::Store;
+use crate::trial;
 
 /// sled reads through once: a small cache does.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -56,19 +55,10 @@ pub fn info_directory(data_directory: &Path) -> Result<Info, OpenError> {
 
 fn verify(data_directory: &Path) -> Result<Report, OpenError> {
     let head = head_file::read(data_directory)?;
-    let original = directory::store_folder_of(data_directory);
-    let copy = tempfile::tempdir().map_err(io_error("create a copy of", &original))?;
-    let folder = copy.path().join("log");
-    fs::create_dir(&folder).map_err(io_error("create", &folder))?;
-    if original.exists() {
-        copy_folder(&original, &folder)?;
-    }
-    directory::delete_unfinished_snapshots(&folder)?;
-    let store = Store::open(&folder, CACHE_BYTES).map_err(|error| in_place(error, data_directory))?;
-    let store = store.ok_or_else(|| OpenError::InUse(data_directory.to_path_buf()))?;
+    let copy = tempfile::tempdir().map_err(io_error("create a copy of", data_directory))?;
     let (mut streams, mut requests) = (BTreeSet::new(), BTreeSet::new());
     let (mut first_recorded_at, mut last_recorded_at) = (None, None);
-    let index = store.fold(data_directory, head, |envelope| {
+    let index = trial::fold_copy(data_directory, copy.path(), head, CACHE_BYTES, |envelope| {
         streams.insert(envelope.stream.clone());
         requests.extend(envelope.header.request.as_ref().map(|request| request.id.clone()));
         first_recorded_at.get_or_insert(envelope.header.recorded_at);
@@ -82,27 +72,4 @@ fn verify(data_directory: &Path) -> Result<Report, OpenError> {
         first_recorded_at,
         last_recorded_at,
     })
-}
-
-/// An error about the copy, told of the original.
-fn in_place(error: OpenError, data_directory: &Path) -> OpenError {
-    match error {
-        OpenError::StorageDamaged { what, .. } => OpenError::StorageDamaged { directory: data_directory.to_path_buf(), what },
-        other => other,
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) -> Result<(), OpenError> {
-    for entry in fs::read_dir(from).map_err(io_error("list", from))? {
-        let path = entry.map_err(io_error("list", from))?.path();
-        let Some(name) = path.file_name() else { continue };
-        let target = to.join(name);
-        if path.is_dir() {
-            fs::create_dir(&target).map_err(io_error("create", &target))?;
-            copy_folder(&path, &target)?;
-        } else {
-            fs::copy(&path, &target).map_err(io_error("copy", &path))?;
-        }
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use ballast_event_log::{Damage, Flaw, Head, Index, open_record};
 use ballast_events::Envelope;
 
 use crate::error::{OpenError, io_error};
-use crate::{directory, head_file};
+use crate::head_file;
 
 /// Before a record's sequence in its key.
 const RECORD: u8 = 0x01;
@@ -61,17 +61,29 @@ impl Store {
         };
         let data_path = folder.join("db");
         let data = File::options().read(true).write(true).open(&data_path).map_err(io_error("open", &data_path))?;
-        directory::sync_store(folder)?;
         Ok(Some(Self { db, data }))
     }
 
     /// Reads everything into an index: density, versions, chain, checksums, and nothing there that is not ours. `head` is what
     /// the head file says; `seen` is called with each sound record.
     pub(crate) fn fold(&self, directory: &Path, head: Head, seen: impl FnMut(&Envelope)) -> Result<Index, OpenError> {
-        let folded = catch_unwind(AssertUnwindSafe(|| self.fold_records(directory, head, seen)));
-        folded.unwrap_or_else(|panic| {
-            let what = format!("its storage says: {}", panic_text(&*panic));
-            Err(OpenError::StorageDamaged { directory: directory.to_path_buf(), what })
+        guarded(directory, || self.fold_records(directory, head, seen))
+    }
+
+    /// Whether it ends where the copy ended that was checked: the same files, so sled must have found the same in them.
+    pub(crate) fn confirm(&self, directory: &Path, checked: &Head) -> Result<(), OpenError> {
+        guarded(directory, || {
+            let damaged = |what: String| OpenError::StorageDamaged { directory: directory.to_path_buf(), what };
+            let stored = self.db.get(HEAD_KEY).map_err(|error| damaged(format!("its storage says: {error}")))?;
+            let stored = stored.map_or(Some(Head::default()), |value| head_file::decode(&value));
+            if stored.as_ref() == Some(checked) {
+                return Ok(());
+            }
+            Err(damaged(format!(
+                "its copy ended at sequence {}, it ends at {:?}",
+                checked.sequence,
+                stored.map(|head| head.sequence)
+            )))
         })
     }
 
@@ -151,6 +163,14 @@ fn key(sequence: u64) -> [u8; 9] {
 fn sequence_of(key: &[u8]) -> Option<u64> {
     let (&kind, sequence) = key.split_first()?;
     (kind == RECORD).then(|| sequence.try_into().ok().map(u64::from_be_bytes))?
+}
+
+/// sled may panic over what it reads, too: that is damage.
+fn guarded<T>(directory: &Path, read: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let what = format!("its storage says: {}", panic_text(&*panic));
+        Err(OpenError::StorageDamaged { directory: directory.to_path_buf(), what })
+    })
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

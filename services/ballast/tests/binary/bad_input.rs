@@ -42,9 +42,13 @@ fn a_damaged_log_is_refused_by_everything_that_opens_it() {
     check(&["log", "info", &data_dir], 1, "LOG_SHORTER_THAN_HEAD");
     assert!(contents(Path::new(&data_dir)) == before, "looking changed something");
     check(&["serve", "--config", &text(&server.folder().join("ballast.toml"))], 1, "LOG_SHORTER_THAN_HEAD");
+    assert!(contents(Path::new(&data_dir)) == before, "serve changed a log that it refused");
     let head = Path::new(&data_dir).join("head");
     std::fs::remove_file(&head).expect("the head file is there");
+    let before = contents(Path::new(&data_dir));
     check(&["log", "verify", &data_dir], 1, "LOG_DAMAGED");
+    check(&["serve", "--config", &text(&server.folder().join("ballast.toml"))], 1, "LOG_DAMAGED");
+    assert!(contents(Path::new(&data_dir)) == before, "serve changed a log that it refused");
 }
 
 #[test]

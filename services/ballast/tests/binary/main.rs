@@ -5,4 +5,5 @@ mod command_line;
 mod deployment;
 mod full_volume;
 mod observability;
+mod opening;
 mod server;
