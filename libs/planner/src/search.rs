@@ -213,7 +213,7 @@ impl<'a> Descent<'a> {
         self.refresh_extremes(brokers.len());
         let descent = &*self;
         let each = |brokers: &[u32]| brokers.iter().map(|&broker| look(descent, broker)).collect::<Vec<_>>();
-        let share = brokers.len().div_ceil(self.threads).max(1);
+        let share = brokers.len().div_ceil(self.threads.max(1)).max(1);
         let looks = std::thread::scope(|scope| {
             let mut parts = brokers.chunks(share);
             let own = parts.next().unwrap_or_default();
@@ -268,8 +268,11 @@ impl<'a> Descent<'a> {
         cell.load = field::vector(&self.placement.load[at]);
         let (before, after) = (self.penalty[at], cell.penalty());
         self.penalty[at] = after;
-        self.outside += u32::from(after > 0.0);
-        self.outside -= u32::from(before > 0.0);
+        // Leadership may go to a misplaced replica on a broker of another group, which is not counted here.
+        if self.model.broker(broker).group == self.group {
+            self.outside += u32::from(after > 0.0);
+            self.outside -= u32::from(before > 0.0);
+        }
         after - before
     }
 
