@@ -24,6 +24,8 @@ use crate::view::{Projection, TaskRecord};
 
 /// How long the end of a task waits for the Monitor to have seen what it did.
 const END_HELD_MILLISECONDS_MAX: i64 = 10_000;
+/// Older lists are not acted on.
+const LOOK_AGE_MILLISECONDS_MAX: i64 = 500;
 
 /// What is measured of the open tasks of all clusters, for those who ask.
 #[derive(Default)]
@@ -84,6 +86,8 @@ pub(crate) struct Executor {
 /// What a look gave.
 struct Look {
     seen: Snapshot,
+    /// When `seen` was asked for.
+    at: Timestamp,
     free_bytes: BTreeMap<BrokerId, u64>,
     copies: Option<BTreeSet<(TopicPartition, BrokerId)>>,
 }
@@ -139,10 +143,11 @@ impl Executor {
         let Some(known) = self.snapshots.borrow().clone() else {
             return Err(Failure::new(Reason::ModelNotReady, "the Monitor has not seen the whole cluster yet"));
         };
-        let look = self.look(&tasks, &granted, &known).await.map_err(|error| failure_of_kafka(&error))?;
+        let mut look = self.look(&tasks, &granted, &known).await.map_err(|error| failure_of_kafka(&error))?;
         self.measure(&tasks, &look.seen).await;
         let (mut is_busy, mut failed) = (false, None);
         for record in &tasks {
+            self.renew(&mut look, &tasks, &known).await.map_err(|error| failure_of_kafka(&error))?;
             match self.take_on(&record.task.id, &granted, &look).await {
                 Ok(was_busy) => is_busy |= was_busy,
                 Err(failure) if is_final(&failure) => return Err(failure),
@@ -159,10 +164,8 @@ impl Executor {
         granted: &BTreeSet<StepKey>,
         known: &Snapshot,
     ) -> Result<Look, ballast_kafka::KafkaError> {
-        let partitions = tasks.iter().flat_map(|record| &record.task.body.partitions);
-        let topics: BTreeSet<String> = partitions.map(|recorded| recorded.at.topic.clone()).collect();
-        let topics: Vec<String> = topics.into_iter().collect();
-        let seen = look::look(self.kafka.as_ref(), &topics, known).await?;
+        let at = self.clock.now();
+        let seen = look::look(self.kafka.as_ref(), &topics_of(tasks), known).await?;
         let (open, now) = (tasks.iter().map(|record| record.task.as_ref()), self.clock.now());
         self.gates.look(self.kafka.as_ref(), open, granted, &seen, now, self.config.progress_interval).await;
         let emptied = emptied_brokers(tasks, &seen);
@@ -170,7 +173,18 @@ impl Executor {
             Some(brokers) => look::copies(self.kafka.as_ref(), &brokers).await,
             None => None,
         };
-        Ok(Look { free_bytes: look::free_bytes(known), seen, copies })
+        Ok(Look { free_bytes: look::free_bytes(known), seen, at, copies })
+    }
+
+    /// Looks at the lists again when brokers kept the other questions waiting: a request of ours that was never answered may have
+    /// arrived meanwhile, and must not be made a second time.
+    async fn renew(&self, look: &mut Look, tasks: &[TaskRecord], known: &Snapshot) -> Result<(), ballast_kafka::KafkaError> {
+        let at = self.clock.now();
+        if at.milliseconds_since(look.at) > LOOK_AGE_MILLISECONDS_MAX {
+            look.seen = look::look(self.kafka.as_ref(), &topics_of(tasks), known).await?;
+            look.at = at;
+        }
+        Ok(())
     }
 
     async fn measure(&mut self, tasks: &[TaskRecord], seen: &Snapshot) {
@@ -259,6 +273,12 @@ impl Executor {
         }
         is_held
     }
+}
+
+fn topics_of(tasks: &[TaskRecord]) -> Vec<String> {
+    let partitions = tasks.iter().flat_map(|record| &record.task.body.partitions);
+    let topics: BTreeSet<String> = partitions.map(|recorded| recorded.at.topic.clone()).collect();
+    topics.into_iter().collect()
 }
 
 fn is_end(event: &Event) -> bool {
