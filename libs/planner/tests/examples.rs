@@ -226,3 +226,38 @@ fn a_drain_may_exceed_the_cpu_of_a_broker_that_has_next_to_none() {
     assert_eq!(lists(&outcome.alternatives[0]), [(0, vec![2])]);
     assert!(has(&outcome.alternatives[0], UnmetGoal::Capacity));
 }
+
+#[test]
+fn an_expansion_fills_the_new_broker_from_its_own_group_alone() {
+    // Brokers 1 and 2 of the first group are uneven, 3 and 4 of the second are full, and 5 is new in it.
+    let pairs: Vec<&[i32]> =
+        (0..20).map(|_| &[1][..]).chain((0..20).map(|at| if at % 2 == 0 { &[3][..] } else { &[4][..] })).collect();
+    let mut snapshot = cluster(5, &pairs);
+    let of_b = snapshot.topics[0].partitions.split_off(20);
+    let other = Topic { name: "u".into(), group: "z".into(), partitions: of_b, ..snapshot.topics[0].clone() };
+    snapshot.topics.push(other);
+    snapshot.brokers[2..].iter_mut().for_each(|broker| broker.group = "z".into());
+    let outcome = planned(&snapshot, GoalKind::Expand, &[5]);
+    let first = &outcome.alternatives[0];
+    assert!(first.moves.iter().all(|entry| entry.at.topic == "u"), "{:?}", first.moves);
+    assert!((6..=7).contains(&first.cost.replica_moves), "20 replicas on 3 brokers: {:?}", first.cost);
+}
+
+#[test]
+fn every_copy_counts_in_the_estimate_also_behind_others_that_must_wait() {
+    // Every partition loses two replicas, copied one after the other; the second ones all go to the one broker left in rack c.
+    let both: Vec<[i32; 3]> = (0..4).map(|leader| [leader + 1, 9, 10]).collect();
+    let lists: Vec<&[i32]> = (0..400).map(|at| &both[at % 4][..]).collect();
+    let mut snapshot = cluster(10, &lists);
+    for broker in &mut snapshot.brokers {
+        broker.rack = Some(["a", "b", "c"][[0, 0, 0, 0, 1, 1, 1, 2, 1, 2][broker.id.0 as usize - 1]].to_owned());
+        broker.capacity.disk_bytes = 10_000_000;
+        broker.capacity.network_in_bytes_per_second = 100_000;
+        broker.capacity.network_out_bytes_per_second = 100_000;
+    }
+    let outcome = planned(&snapshot, GoalKind::Evacuate, &[9, 10]);
+    let first = &outcome.alternatives[0];
+    assert_eq!(first.cost.replica_moves, 800);
+    let bound = outcome.bounds.seconds.expect("everybody has headroom");
+    assert!(first.cost.estimated_seconds >= bound, "{} seconds are less than {bound}", first.cost.estimated_seconds);
+}

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ballast_cluster::{BrokerId, Snapshot};
+use ballast_cluster::{BrokerId, Snapshot, TopicPartition};
 use ballast_event_codec::Decoder;
 use ballast_event_log::{EventLog, Follower};
 use ballast_events::{ClusterEvent, Event};
@@ -87,13 +87,19 @@ impl Marks {
     }
 }
 
-/// Brokers that the goal itself wants new replicas on.
+/// Brokers that the goal itself wants new replicas on, or leaders.
 fn filled(goal: &Goal, snapshot: &Snapshot) -> BTreeSet<BrokerId> {
-    let has = |at, broker| snapshot.partition(at).is_some_and(|partition| partition.replicas.contains(broker));
+    let has =
+        |at: &TopicPartition, broker: &BrokerId| snapshot.partition(at).is_some_and(|found| found.replicas.contains(broker));
     match goal.kind {
         GoalKind::Expand => goal.brokers.iter().copied().collect(),
         GoalKind::Topic => {
-            goal.targets.iter().flat_map(|(at, list)| list.iter().filter(move |broker| !has(at, broker))).copied().collect()
+            let leads = |at: &TopicPartition, broker| snapshot.partition(at).is_some_and(|found| found.leader == Some(broker));
+            let wanted = |(at, list): &(TopicPartition, Vec<BrokerId>)| -> Vec<BrokerId> {
+                let anew = list.first().copied().filter(|&first| !leads(at, first));
+                list.iter().copied().filter(|broker| !has(at, broker)).chain(anew).collect()
+            };
+            goal.targets.iter().flat_map(wanted).collect()
         }
         GoalKind::Rebalance | GoalKind::Evacuate | GoalKind::Drain | GoalKind::Demote => BTreeSet::new(),
     }

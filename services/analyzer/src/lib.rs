@@ -70,6 +70,7 @@ impl Analyzer {
             loop {
                 head.mark_unchanged();
                 self.plans.lock().await.catch_up().await?;
+                self.avoided.lock().await.catch_up().await?;
                 if head.changed().await.is_err() {
                     return Err(LogError::Closed.into());
                 }

@@ -201,16 +201,27 @@ impl Sampler {
         journal.catch_up().await.map_err(Trouble::Log)?;
         let topology = self.assemble(&found, journal.view(name), deferred);
         let view = journal.view(name);
-        let event = if view.is_known() {
+        let mut events = Vec::new();
+        if view.is_known() {
             let changes = diff(&view.topology, &topology);
             self.forget_changed_topics(&changes);
-            (!changes.is_empty()).then_some(ClusterEvent::TopologyChanged { changes })
+            // A cordon goes with its broker: another one may come under the same id.
+            let gone =
+                changes.iter().filter_map(|change| if let Change::BrokerGone(broker) = change { Some(*broker) } else { None });
+            events.extend(
+                gone.filter(|broker| view.cordoned.contains(broker)).map(|broker| ClusterEvent::BrokerUncordoned { broker }),
+            );
+            if !changes.is_empty() {
+                events.push(ClusterEvent::TopologyChanged { changes });
+            }
         } else {
-            Some(ClusterEvent::TopologyObserved { cluster_id: found.registered.cluster_id, topology: Arc::new(topology) })
-        };
-        journal.observe(name, event.into_iter().collect()).await.map_err(Trouble::Log)?;
+            events.push(ClusterEvent::TopologyObserved { cluster_id: found.registered.cluster_id, topology: Arc::new(topology) });
+        }
+        journal.observe(name, events).await.map_err(Trouble::Log)?;
         {
             let mut state = self.watched.state();
+            let registered = &journal.view(name).topology;
+            state.cordoned.retain(|broker, _| registered.broker(*broker).is_some());
             if state.failure.take().is_some() {
                 tracing::info!(cluster = name, "the cluster is observed again");
             }

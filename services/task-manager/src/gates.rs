@@ -66,9 +66,14 @@ fn due_steps<'a>(task: &'a Task, granted: &BTreeSet<StepKey>) -> impl Iterator<I
     task.steps.iter().filter(move |_| starts).filter(is_due).filter(|step| step.plan.copies_data())
 }
 
-/// Those that hold the partition and those that are to get a copy.
+/// Those that hold the partition and those that are to get a copy; of a step that waits, those that it waits for.
 fn brokers(step: &Step) -> Vec<BrokerId> {
+    let waits_for = step.waiting.as_ref().map(|waiting| waiting.reason_code.as_str());
     match &step.plan.kind {
+        StepKind::Move { from, to } if waits_for == Some(reason::TARGET_CORDONED) => {
+            to.iter().filter(|broker| !from.contains(broker)).copied().collect()
+        }
+        StepKind::Move { from, .. } if waits_for == Some(reason::LOG_DIR_MOVE) => from.clone(),
         StepKind::Move { from, to } => from.iter().chain(to).copied().collect(),
         StepKind::Elect { .. } => Vec::new(),
     }

@@ -79,7 +79,7 @@ pub(crate) fn repair(model: &Model<'_>, placement: &mut Placement, needs: &Needs
         }
     }
     mender.even_replicas(placement, &scope);
-    even_leaders(model, &potential, placement, &handed_out, strictest(needs));
+    even_leaders(model, &potential, placement, &handed_out, Strictness::Full);
 }
 
 fn is_broken(model: &Model<'_>, placement: &Placement, needs: &Needs, partition: usize) -> bool {
@@ -114,7 +114,9 @@ fn hand_out(model: &Model<'_>, placement: &mut Placement, needs: impl Fn(&[u32],
         if model.partitions[partition].is_fixed() || !needs(&list, placement.leader[partition]) {
             continue;
         }
-        let Some(leader) = best_leader(model, &potential, placement, partition, &list, strictness) else {
+        // More than a limit allows only where nobody else fits.
+        let best = |strictness| best_leader(model, &potential, placement, partition, &list, strictness);
+        let Some(leader) = best(Strictness::Full).or_else(|| best(strictness)) else {
             continue;
         };
         // From one named broker to another would change nothing that was asked for.
@@ -123,7 +125,7 @@ fn hand_out(model: &Model<'_>, placement: &mut Placement, needs: impl Fn(&[u32],
             handed_out.push(partition);
         }
     }
-    even_leaders(model, &potential, placement, &handed_out, strictness);
+    even_leaders(model, &potential, placement, &handed_out, Strictness::Full);
 }
 
 /// Brokers that a replica is weighed on, and after how many placements they are ranked anew: a part of all.
@@ -355,7 +357,12 @@ fn best_leader(
     able.retain(|&broker| broken(model, placement, partition, list, broker, strictness).is_none());
     let weight = |broker: u32| potential.leading(model, placement, partition, broker);
     able.into_iter().min_by(|&a, &b| {
-        let shun = |broker: u32| (!model.is_welcome(broker), model.broker(broker).named && model.goal.kind != GoalKind::Expand);
+        let shun = |broker: u32| {
+            let (unwelcome, named) =
+                (!model.is_welcome(broker), model.broker(broker).named && model.goal.kind != GoalKind::Expand);
+            // What is demoted leads last of all; a draining broker may lead until it is emptied.
+            if model.goal.kind == GoalKind::Demote { (named, unwelcome) } else { (unwelcome, named) }
+        };
         shun(a).cmp(&shun(b)).then(weight(a).total_cmp(&weight(b))).then(model.broker(a).tie.cmp(&model.broker(b).tie))
     })
 }

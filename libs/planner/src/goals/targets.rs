@@ -10,10 +10,12 @@ use crate::rules::{Rule, Strictness, broken};
 pub(crate) fn resolve(model: &Model<'_>) -> BTreeMap<usize, Vec<u32>> {
     let mut asked = BTreeMap::new();
     for (at, list) in &model.goal.targets {
-        let same = |facts: &crate::model::PartitionFacts| {
-            model.topics[facts.topic as usize].name == at.topic && facts.index == at.partition
-        };
-        let Some(partition) = model.partitions.iter().position(same) else { continue };
+        // Topics lie by name, and their partitions by number.
+        let Ok(topic) = model.topics.binary_search_by(|topic| topic.name.cmp(at.topic.as_str())) else { continue };
+        let (start, end) = model.topics[topic].partitions;
+        let partitions = &model.partitions[start as usize..end as usize];
+        let Ok(offset) = partitions.binary_search_by_key(&at.partition, |facts| facts.index) else { continue };
+        let partition = start as usize + offset;
         if let Some(list) = list.iter().map(|&id| model.index_of(id)).collect::<Option<Vec<u32>>>()
             && list.len() == model.list(partition).len()
         {
@@ -31,7 +33,7 @@ pub(crate) fn refusal(model: &Model<'_>, placement: &Placement, partition: usize
     if model.is_dead(leader) || (!copies && !model.can_lead(partition, leader)) {
         return Some(Rule::Liveness(leader));
     }
-    if model.broker(leader).closed && leader != placement.leader[partition] {
+    if (model.broker(leader).closed || model.broker(leader).refuses) && leader != placement.leader[partition] {
         return Some(Rule::Excluded(leader));
     }
     broken(model, placement, partition, list, leader, Strictness::Full)

@@ -111,7 +111,7 @@ impl Run {
         };
         let mut order: Vec<u32> = (0..self.copies.len() as u32).collect();
         order.sort_by_cached_key(|&at| (press(&self.copies[at as usize]), at));
-        for at in order {
+        for at in order.into_iter().filter(|&at| self.copies[at as usize].stage == Stage::Waiting) {
             for end in both(self.copies[at as usize].ends) {
                 self.ports[end].waiting.push(at);
             }
@@ -119,16 +119,22 @@ impl Run {
     }
 
     fn all(&mut self) {
-        for port in 0..self.ports.len() {
-            self.use_rate(port);
-        }
-        while let Some(Reverse((end, at))) = self.ends.pop() {
-            let copy = &self.copies[at as usize];
-            if copy.stage != Stage::Running || copy.since + copy.left.div_ceil(copy.rate) != end {
-                continue;
+        loop {
+            // Also where all that runs has ended and something waits behind more than is looked ahead.
+            for port in 0..self.ports.len() {
+                self.use_rate(port);
             }
-            self.now = end;
-            self.finish(at);
+            if self.ends.is_empty() {
+                return;
+            }
+            while let Some(Reverse((end, at))) = self.ends.pop() {
+                let copy = &self.copies[at as usize];
+                if copy.stage != Stage::Running || copy.since + copy.left.div_ceil(copy.rate) != end {
+                    continue;
+                }
+                self.now = end;
+                self.finish(at);
+            }
         }
     }
 
@@ -142,8 +148,11 @@ impl Run {
         }
         if let Some(next) = self.copies.get_mut(at as usize + 1).filter(|next| next.entry == entry) {
             next.stage = Stage::Waiting;
-            let port = next.ends[0] as usize;
-            self.use_rate(port);
+            let ends = next.ends;
+            for end in both(ends) {
+                self.ports[end].waiting.insert(0, at + 1);
+            }
+            self.use_rate(ends[0] as usize);
         }
         for end in both(ends).rev() {
             self.use_rate(end);

@@ -228,7 +228,8 @@ impl Descent<'_> {
         let partition = model.owner[slot as usize] as usize;
         let from = self.placement.holder(slot);
         let list = self.placement.list(model, partition);
-        if list.contains(&to) || !self.has_place(to) {
+        // Excluded brokers keep what they have.
+        if list.contains(&to) || !self.has_place(to) || model.broker(from).closed {
             return false;
         }
         let (rack, left) = (model.broker(to).rack, model.broker(from).rack);

@@ -11,6 +11,8 @@ const WHOLE_GROUP_MAX: usize = 400;
 const PER_RACK_MAX: usize = 64;
 /// Brokers taken from racks other than that of the broker itself, all together.
 const ELSEWHERE_MAX: usize = 160;
+/// More racks than this are looked at as one.
+const RACKS_MAX: usize = 64;
 /// What room inside the band counts beside distance from it.
 pub(super) const ROOM_WEIGHT: f64 = 0.02;
 
@@ -27,8 +29,10 @@ pub(super) struct Extremes {
 impl Extremes {
     pub fn new(model: &Model<'_>, members: &[u32]) -> Self {
         let count = members.iter().map(|&broker| model.broker(broker).rack as usize + 1).max().unwrap_or(0);
+        // Where nearly each broker is a rack of its own, racks tell nothing.
+        let count = if count > RACKS_MAX { 1 } else { count };
         let mut racks = vec![Vec::new(); count];
-        members.iter().for_each(|&broker| racks[model.broker(broker).rack as usize].push(broker));
+        members.iter().for_each(|&broker| racks[model.broker(broker).rack as usize % count].push(broker));
         Extremes { emptiest: Vec::new(), fullest: Vec::new(), racks, fresh_for: 0 }
     }
 
@@ -108,7 +112,7 @@ impl Descent<'_> {
     /// Brokers to rank: all of a small group, else extremes of the resources that matter most.
     fn candidates(&self, broker: u32, typical: &Vector, end: Side) -> Vec<u32> {
         if let (Side::Under, Some(fills)) = (end, self.scope.fills()) {
-            return fills.to_vec();
+            return fills.iter().copied().filter(|&fill| self.model.broker(fill).group == self.group).collect();
         }
         if self.members.len() <= WHOLE_GROUP_MAX {
             return self.members.clone();
@@ -120,7 +124,7 @@ impl Descent<'_> {
             resources.push(0);
         }
         let by_rack = if end == Side::Under { &self.extremes.emptiest } else { &self.extremes.fullest };
-        let own = self.model.broker(broker).rack as usize;
+        let own = self.model.broker(broker).rack as usize % by_rack.len().max(1);
         let elsewhere = (ELSEWHERE_MAX / by_rack.len().max(1) / resources.len()).max(2);
         let mut found: Vec<u32> = Vec::new();
         for (rack, extremes) in by_rack.iter().enumerate() {

@@ -7,6 +7,8 @@ use crate::placement::Placement;
 /// Replicas of a group that is walked when it is stuck, and of one that always is.
 const SLOTS_MAX: usize = 2_000;
 const SLOTS_FEW: usize = 100;
+/// Replicas of all groups together: a walk remembers places by copying them.
+const SLOTS_ALL_MAX: usize = 200_000;
 /// Changes tried in one walk, and walks.
 const TRIES: u64 = 20_000;
 const WALKS: u64 = 3;
@@ -53,7 +55,14 @@ impl Descent<'_> {
         let most = if self.outside == 0 { SLOTS_FEW } else { SLOTS_MAX };
         let is_idle = self.outside == 0 && self.placement.tally.bytes == 0;
         // Marks do not remember what is counted per topic.
-        if self.topics.is_some() || is_idle || slots > most || !self.scope.may_exchange() || self.members.len() < 2 {
+        let is_copied_fast = self.model.slots.len() <= SLOTS_ALL_MAX;
+        if self.topics.is_some()
+            || is_idle
+            || !is_copied_fast
+            || slots > most
+            || !self.scope.may_exchange()
+            || self.members.len() < 2
+        {
             return;
         }
         let start = self.mark();

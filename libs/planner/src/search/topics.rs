@@ -91,6 +91,10 @@ impl Topics {
         [replicas > shares.replicas_max, leaders > shares.leaders_max]
     }
 
+    fn wants_leaders(&self, topic: u32) -> bool {
+        self.shares.get(&topic).is_some_and(|shares| shares.leaders_min > 0)
+    }
+
     fn lacks_leaders(&self, topic: u32, broker: u32) -> bool {
         self.shares.get(&topic).is_some_and(|shares| self.of(topic, broker)[1] < shares.leaders_min)
     }
@@ -137,6 +141,9 @@ impl Descent<'_> {
         for partition in 0..model.partitions.len() {
             let leader = self.placement.leader[partition];
             if leader == NOBODY || !self.scope.may_move(partition) || model.group_of(partition) != self.group {
+                continue;
+            }
+            if !self.topics.as_ref().is_some_and(|topics| topics.wants_leaders(model.partitions[partition].topic)) {
                 continue;
             }
             let slot = model.partitions[partition].slots().find(|&slot| self.placement.holder(slot as u32) == leader);

@@ -164,7 +164,7 @@ fn still_leading(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
 
 fn unreached(model: &Model<'_>, after: &Placement, found: &mut Vec<Unmet>) {
     for (partition, list) in targets(model) {
-        if after.target(model, partition) == list && after.leader[partition] == list[0]
+        if after.target(model, partition) == list && Some(&after.leader[partition]) == list.first()
             || is_offline(model, after, partition, found)
         {
             continue;

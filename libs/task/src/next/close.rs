@@ -181,8 +181,9 @@ impl Round<'_> {
             StepKind::Elect { leader } => Some(*leader),
             StepKind::Move { .. } => None,
         });
-        // Without an election whoever led before was to go on.
-        elected.or(recorded.leader).filter(|wanted| partition.leader != Some(*wanted) && self.sight.cluster.is_alive(*wanted))
+        // Without an election whoever led before was to go on, where the list still names it.
+        let stayed = recorded.leader.filter(|leader| recorded.target.contains(leader));
+        elected.or(stayed).filter(|wanted| partition.leader != Some(*wanted) && self.sight.cluster.is_alive(*wanted))
     }
 
     fn end_verified(&mut self) {
